@@ -1,0 +1,1 @@
+//! What every command and the screen start from: configuration, store, platforms, executor.

@@ -1,0 +1,1 @@
+//! Cost: price book, bill of resources, estimate.

@@ -1,0 +1,16 @@
+//! One terminal console over every environment. The rooms and the arrows between them are in
+//! `docs/src/architecture.md`; arrows point down this list.
+
+pub mod cli;
+pub mod tui;
+
+pub mod context;
+pub mod cost;
+pub mod logs;
+pub mod operate;
+
+pub mod platform;
+pub mod store;
+
+pub mod config;
+pub mod model;

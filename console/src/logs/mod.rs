@@ -1,0 +1,1 @@
+//! Logs: source → merge → store → filter and search. Knows nothing of the screen.

@@ -1,0 +1,39 @@
+//! What the console knows about the world: plain data, no I/O, no screen, no SDK type.
+//!
+//! Times are UTC [`jiff::Timestamp`]s; they become local only at the screen. Durations carry
+//! their unit in the name. Every type here is `serde`-able, because the store caches it, the
+//! audit records it and `--output json` prints it.
+
+mod author;
+mod bill;
+mod diff;
+mod health;
+mod log_line;
+mod metrics;
+mod money;
+mod names;
+mod plan;
+mod release;
+mod revision;
+mod rollout;
+mod service;
+
+pub use author::{Author, Caller};
+pub use bill::{Architecture, BillLine, BillOfResources, Schedule};
+pub use diff::{DiffLine, DocumentDiff};
+pub use health::{Alarm, AlarmState, Assessment, Cause, Health, Symptom};
+pub use log_line::{Level, RawLogEvent};
+pub use metrics::{Metrics, Series, Window};
+pub use money::{Amount, Usd};
+pub use names::{
+    ClusterName, EnvironmentName, InstanceId, LogGroup, ReleaseDigest, RevisionId, RolloutId,
+    RunId, ServiceName,
+};
+pub use plan::{Action, Blocker, Change, CostDelta, Plan, PlanSide, Prepared, ReleaseRef};
+pub use release::Release;
+pub use revision::{Deployed, Revision};
+pub use rollout::{
+    Breaker, RolloutOutcome, RolloutProgress, RolloutRecord, RolloutSide, RolloutTicket, Stage,
+    StageState,
+};
+pub use service::{Event, Instance, InstanceState, Observation, Service, StoppedInstance, Target};

@@ -1,0 +1,1 @@
+//! Environments on Amazon ECS: the AWS SDKs, with an endpoint override for the local cloud.

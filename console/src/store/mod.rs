@@ -1,0 +1,1 @@
+//! What outlives the process: audit, history and the cache of the last seen state, in SQLite.
