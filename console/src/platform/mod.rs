@@ -5,8 +5,10 @@
 
 pub mod ecs;
 mod error;
+mod fleet;
 
 pub use error::PlatformError;
+pub use fleet::{Environment, Fleet};
 
 use crate::model::{
     BillOfResources, Caller, Change, InstanceId, Metrics, Observation, Prepared, RawLogEvent,
