@@ -1,0 +1,320 @@
+//! Items in one SQLite file that several processes of one machine share.
+//!
+//! WAL lets readers go on beside the one writer. It needs shared memory, so the file must lie
+//! on a local disk (sqlite.org/wal.html): not on NFS or EFS with tasks on several hosts.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::migrate::MigrateError;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
+
+use super::database_file::DatabaseFile;
+use super::{PoolUsage, Schema, Store, StoreError, migrations};
+use crate::items::{Cursor, Item, ItemId};
+use crate::settings::DatabaseUrl;
+
+/// How long a statement waits for another process's write.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a request waits for one of our own connections.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// SQLite has one writer at a time; more connections would only contend for it.
+const WRITERS: u32 = 1;
+/// Each has a thread and a page cache.
+const READERS: u32 = 3;
+/// `PRAGMA cache_size`: negative means KiB. The default, 2 MiB for each connection, would be
+/// half of what this process may hold.
+const PAGE_CACHE: &str = "-512";
+
+/// A SQLite file, with one connection for writes and a few for reads.
+pub(crate) struct SqliteStore {
+    options: SqliteConnectOptions,
+    file: Arc<DatabaseFile>,
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Prepares the store without touching the file: a process whose database is away for
+    /// the moment starts nevertheless, not ready.
+    pub(crate) fn new(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::from_str(url.expose())
+            .map_err(|error| StoreError::Incompatible {
+                reason: error.to_string(),
+            })?
+            .create_if_missing(false)
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("cache_size", PAGE_CACHE)
+            .disable_statement_logging();
+        let file = Arc::new(DatabaseFile::new(options.get_filename()));
+        Ok(Self {
+            writer: pool(WRITERS, &file).connect_lazy_with(options.clone()),
+            readers: pool(READERS, &file)
+                .connect_lazy_with(options.clone().pragma("query_only", "on")),
+            options,
+            file,
+        })
+    }
+
+    /// Says what an error means, and gives up connections to which it may stick.
+    fn error(&self, error: &sqlx::Error) -> StoreError {
+        let meaning = meaning(error);
+        if matches!(meaning, StoreError::Unavailable { .. }) && !is_contention(error) {
+            self.file.distrust_connections();
+        }
+        meaning
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn migrate(&self, create: bool) -> Result<(), StoreError> {
+        let mut connection = self
+            .options
+            .clone()
+            .create_if_missing(create)
+            .connect()
+            .await
+            .map_err(|error| self.error(&error))?;
+        let outcome = migrate(&mut connection).await;
+        // A failed close says nothing about the schema.
+        let _ = connection.close().await;
+        outcome
+    }
+
+    async fn schema(&self) -> Result<Schema, StoreError> {
+        let mut connection = match self.readers.acquire().await {
+            Ok(connection) => connection,
+            Err(error) => return Err(self.error(&error)),
+        };
+        schema(&mut connection)
+            .await
+            .map_err(|error| self.error(&error))
+    }
+
+    async fn insert_item(&self, item: &Item) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO items (id, name, description, created_at_ms) VALUES (?, ?, ?, ?)")
+            .bind(item.id.to_string())
+            .bind(&item.name)
+            .bind(item.description.as_deref())
+            .bind(item.created_at.as_millisecond())
+            .execute(&self.writer)
+            .await
+            .map(drop)
+            .map_err(|error| self.error(&error))
+    }
+
+    async fn item(&self, id: ItemId) -> Result<Option<Item>, StoreError> {
+        sqlx::query("SELECT position, id, name, description, created_at_ms FROM items WHERE id = ?")
+            .bind(id.to_string())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(|error| self.error(&error))?
+            .map(|row| placed_item(&row).map(|(_, item)| item))
+            .transpose()
+    }
+
+    async fn items_after(
+        &self,
+        cursor: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Vec<(Cursor, Item)>, StoreError> {
+        sqlx::query(
+            "SELECT position, id, name, description, created_at_ms FROM items \
+             WHERE position > ? ORDER BY position LIMIT ?",
+        )
+        .bind(cursor.map_or(0, Cursor::position))
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(|error| self.error(&error))?
+        .iter()
+        .map(placed_item)
+        .collect()
+    }
+
+    fn pools(&self) -> Vec<PoolUsage> {
+        [
+            ("write", &self.writer, WRITERS),
+            ("read", &self.readers, READERS),
+        ]
+        .map(|(name, pool, max)| {
+            let idle = pool.num_idle();
+            PoolUsage {
+                name,
+                used: (pool.size() as usize).saturating_sub(idle),
+                idle,
+                max,
+            }
+        })
+        .to_vec()
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+fn pool(connections: u32, file: &Arc<DatabaseFile>) -> SqlitePoolOptions {
+    let file = Arc::clone(file);
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .max_lifetime(None)
+        // The check of the file below finds what a ping would not.
+        .test_before_acquire(false)
+        .before_acquire(move |_, connection| {
+            let is_open = file.is_open_in(connection.age);
+            Box::pin(async move { Ok(is_open) })
+        })
+}
+
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    switch_to_wal(connection).await?;
+    // The usual start: nothing to do, so no wait for a writer either.
+    if schema(connection).await.map_err(|error| meaning(&error))? != Schema::Behind {
+        return Ok(());
+    }
+    // sqlx does not lock SQLite for migrations: without this transaction two processes that
+    // start together would both apply the same one. Its own transactions become savepoints.
+    let mut transaction = connection
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(|error| meaning(&error))?;
+    migrations::migrator()
+        .run_direct(None, &mut *transaction, false)
+        .await
+        .map_err(|error| match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+                meaning(&error)
+            }
+            error => StoreError::Incompatible {
+                reason: error.to_string(),
+            },
+        })?;
+    transaction.commit().await.map_err(|error| meaning(&error))
+}
+
+/// Persistent in the file. The switch cannot wait for others with the busy timeout, so it is
+/// tried again here.
+async fn switch_to_wal(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let deadline = tokio::time::Instant::now() + BUSY_TIMEOUT;
+    loop {
+        let mode = sqlx::query_scalar::<_, String>("PRAGMA journal_mode = WAL")
+            .fetch_one(&mut *connection)
+            .await;
+        match mode {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(mode) => {
+                return Err(StoreError::Incompatible {
+                    reason: format!("journal mode stays {mode}; put the file on a local disk"),
+                });
+            }
+            Err(error) if is_contention(&error) && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(meaning(&error)),
+        }
+    }
+}
+
+async fn schema(connection: &mut SqliteConnection) -> Result<Schema, sqlx::Error> {
+    let exists: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if !exists {
+        return Ok(Schema::Behind);
+    }
+    let applied: Vec<i64> =
+        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+            .fetch_all(connection)
+            .await?;
+    let ours: Vec<i64> = migrations::migrator()
+        .iter()
+        .map(|one| one.version)
+        .collect();
+    Ok(migrations::compare(&applied, &ours))
+}
+
+fn placed_item(row: &SqliteRow) -> Result<(Cursor, Item), StoreError> {
+    let unexpected = |reason: String| StoreError::Unexpected { reason };
+    let read = || -> Result<_, sqlx::Error> {
+        Ok((
+            row.try_get::<i64, _>("position")?,
+            row.try_get::<String, _>("id")?,
+            row.try_get::<String, _>("name")?,
+            row.try_get::<Option<String>, _>("description")?,
+            row.try_get::<i64, _>("created_at_ms")?,
+        ))
+    };
+    let (position, id, name, description, created_at_ms) =
+        read().map_err(|error| unexpected(error.to_string()))?;
+    let item = Item {
+        id: ItemId::parse(&id)
+            .ok_or_else(|| unexpected(format!("item at position {position} has the id {id:?}")))?,
+        name,
+        description,
+        created_at: jiff::Timestamp::from_millisecond(created_at_ms)
+            .map_err(|error| unexpected(error.to_string()))?,
+    };
+    Ok((Cursor::at(position), item))
+}
+
+/// The primary result code of SQLite (sqlite.org/rescode.html): the low byte of the extended.
+fn result_code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.code()?.parse::<u32>().ok()?;
+    Some(code & 0xff)
+}
+
+const SQLITE_ERROR: u32 = 1;
+const SQLITE_BUSY: u32 = 5;
+const SQLITE_LOCKED: u32 = 6;
+const SQLITE_READONLY: u32 = 8;
+const SQLITE_IOERR: u32 = 10;
+const SQLITE_CORRUPT: u32 = 11;
+const SQLITE_FULL: u32 = 13;
+const SQLITE_CANTOPEN: u32 = 14;
+const SQLITE_PROTOCOL: u32 = 15;
+const SQLITE_SCHEMA: u32 = 17;
+const SQLITE_NOTADB: u32 = 26;
+
+/// Others hold what we need; our connection is fine.
+fn is_contention(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::PoolTimedOut)
+        || matches!(
+            result_code(error),
+            Some(SQLITE_BUSY | SQLITE_LOCKED | SQLITE_PROTOCOL)
+        )
+}
+
+fn meaning(error: &sqlx::Error) -> StoreError {
+    let reason = error.to_string();
+    let unavailable = |reason| StoreError::Unavailable {
+        reason,
+        retry_after: Duration::from_secs(1),
+    };
+    match result_code(error) {
+        Some(SQLITE_FULL) => StoreError::Full { reason },
+        Some(
+            SQLITE_BUSY | SQLITE_LOCKED | SQLITE_READONLY | SQLITE_IOERR | SQLITE_CORRUPT
+            | SQLITE_CANTOPEN | SQLITE_PROTOCOL | SQLITE_SCHEMA | SQLITE_NOTADB,
+        ) => unavailable(reason),
+        // Another file is in its place, and it is not migrated yet.
+        Some(SQLITE_ERROR) if reason.contains("no such table") => unavailable(reason),
+        Some(_) => StoreError::Unexpected { reason },
+        None => match error {
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::Io(_) => unavailable(reason),
+            _ => StoreError::Unexpected { reason },
+        },
+    }
+}
