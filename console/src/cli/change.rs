@@ -51,8 +51,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
     }
-    let span: jiff::SignedDuration =
-        text.parse().map_err(|_| format!("{text:?} is not a duration; write 90s, 15m or 1h 30m"))?;
+    let span: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| format!("{text:?} is not a duration; write 90s, 15m or 1h 30m"))?;
     Duration::try_from(span).map_err(|_| "a duration cannot be negative".to_owned())
 }
 
@@ -60,11 +61,29 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case", tag = "event")]
 enum Line<'a> {
-    Planned { plan: &'a Plan, gate: &'a Gate },
-    Stage { run: &'a str, stage: &'a str, state: StageState, detail: Option<&'a str> },
-    Trouble { run: &'a str, message: &'a str },
-    Finished { run: &'a str, outcome: &'a RunOutcome, exit_code: u8, duration_s: i64 },
-    Sent { run: &'a str },
+    Planned {
+        plan: &'a Plan,
+        gate: &'a Gate,
+    },
+    Stage {
+        run: &'a str,
+        stage: &'a str,
+        state: StageState,
+        detail: Option<&'a str>,
+    },
+    Trouble {
+        run: &'a str,
+        message: &'a str,
+    },
+    Finished {
+        run: &'a str,
+        outcome: &'a RunOutcome,
+        exit_code: u8,
+        duration_s: i64,
+    },
+    Sent {
+        run: &'a str,
+    },
 }
 
 /// Runs one action in the one environment that `--env` names, to its exit code.
@@ -76,7 +95,10 @@ pub async fn change(global: &Global, args: &ChangeArgs, action: Action) -> Resul
     let plan = operator.plan(&name, action, args.reason.clone()).await?;
     let gate = operator.gate(&plan).await?;
     match format {
-        OutputFormat::Json => print_json_line(&Line::Planned { plan: &plan, gate: &gate })?,
+        OutputFormat::Json => print_json_line(&Line::Planned {
+            plan: &plan,
+            gate: &gate,
+        })?,
         _ => print_plan(&plan)?,
     }
     if args.dry_run {
@@ -87,8 +109,13 @@ pub async fn change(global: &Global, args: &ChangeArgs, action: Action) -> Resul
         return Ok(exit::DONE);
     }
     let confirmation = confirm(args, &plan, &gate, format)?;
-    let options = RunOptions { timeout: args.timeout, watch: !args.no_wait };
-    let run = operator.execute(Arc::new(plan), confirmation, options).await?;
+    let options = RunOptions {
+        timeout: args.timeout,
+        watch: !args.no_wait,
+    };
+    let run = operator
+        .execute(Arc::new(plan), confirmation, options)
+        .await?;
     if args.no_wait {
         return sent(run, format).await;
     }
@@ -118,8 +145,16 @@ fn print_plan(plan: &Plan) -> Result<(), Failure> {
     let mut text = format!("{} in {}\n", capital(plan.action.verb()), plan.environment);
     for (word, side) in [("from", &plan.from), ("to", &plan.to)] {
         if let Some(side) = side {
-            let digest = side.deployed.digest.as_ref().map_or("", |digest| digest.short());
-            text.push_str(&format!("  {word:<5} {}  {digest}  {}\n", side.deployed.name(), side.fared));
+            let digest = side
+                .deployed
+                .digest
+                .as_ref()
+                .map_or("", |digest| digest.short());
+            text.push_str(&format!(
+                "  {word:<5} {}  {digest}  {}\n",
+                side.deployed.name(),
+                side.fared
+            ));
         }
     }
     if !plan.because.is_empty() {
@@ -154,7 +189,9 @@ fn print_plan(plan: &Plan) -> Result<(), Failure> {
 
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
 }
 
 /// Takes the confirmation from the options, else asks on a terminal. The executor checks it again.
@@ -179,7 +216,10 @@ fn confirm(
                 "refused: {why}. In an emergency pass --break-glass \"reason\"; it is audited"
             )));
         }
-        Gate::TypeName | Gate::BreakGlass { type_name: true, .. } => {
+        Gate::TypeName
+        | Gate::BreakGlass {
+            type_name: true, ..
+        } => {
             if given.typed_name.is_none() && may_ask && !args.yes {
                 given.typed_name = Some(ask(&format!(
                     "Type the environment's name to {} in {}: ",
@@ -200,7 +240,11 @@ fn confirm(
                 given.yes = true;
             }
             if !given.yes && may_ask {
-                let answer = ask(&format!("{} in {}? [y/N] ", capital(plan.action.verb()), plan.environment))?;
+                let answer = ask(&format!(
+                    "{} in {}? [y/N] ",
+                    capital(plan.action.verb()),
+                    plan.environment
+                ))?;
                 given.yes = matches!(answer.trim(), "y" | "Y" | "yes");
                 if !given.yes {
                     return Err(Failure::refused("not confirmed; nothing was changed"));
@@ -237,9 +281,15 @@ async fn sent(mut run: RunHandle, format: OutputFormat) -> Result<u8, Failure> {
         if let Some(outcome) = &state.outcome {
             return finish(&run, &state, outcome, format);
         }
-        if state.stages.iter().any(|stage| stage.name == "sent" && stage.state == StageState::Done) {
+        if state
+            .stages
+            .iter()
+            .any(|stage| stage.name == "sent" && stage.state == StageState::Done)
+        {
             match format {
-                OutputFormat::Json => print_json_line(&Line::Sent { run: run.id.as_str() })?,
+                OutputFormat::Json => print_json_line(&Line::Sent {
+                    run: run.id.as_str(),
+                })?,
                 _ => writeln!(
                     std::io::stdout(),
                     "sent; the rollout goes on. See it with: opsconsole status --env {}",
@@ -249,7 +299,9 @@ async fn sent(mut run: RunHandle, format: OutputFormat) -> Result<u8, Failure> {
             return Ok(exit::DONE);
         }
         if run.state.changed().await.is_err() {
-            return Err(Failure::internal("the watcher ended without an outcome; see opsconsole history"));
+            return Err(Failure::internal(
+                "the watcher ended without an outcome; see opsconsole history",
+            ));
         }
     }
 }
@@ -278,8 +330,16 @@ async fn watch(mut run: RunHandle, format: OutputFormat) -> Result<u8, Failure> 
                         StageState::Failed => "✗",
                         StageState::Running | StageState::Waiting => "…",
                     };
-                    let detail = stage.detail.as_deref().map(|detail| format!("  {}", printable(detail)));
-                    writeln!(std::io::stdout(), "{glyph} {}{}", stage.name, detail.unwrap_or_default())?;
+                    let detail = stage
+                        .detail
+                        .as_deref()
+                        .map(|detail| format!("  {}", printable(detail)));
+                    writeln!(
+                        std::io::stdout(),
+                        "{glyph} {}{}",
+                        stage.name,
+                        detail.unwrap_or_default()
+                    )?;
                 }
             }
             printed.push(key);
@@ -289,7 +349,10 @@ async fn watch(mut run: RunHandle, format: OutputFormat) -> Result<u8, Failure> 
             if let Some(message) = &trouble {
                 match format {
                     OutputFormat::Json => {
-                        print_json_line(&Line::Trouble { run: run.id.as_str(), message })?;
+                        print_json_line(&Line::Trouble {
+                            run: run.id.as_str(),
+                            message,
+                        })?;
                     }
                     _ => writeln!(std::io::stderr(), "… {}", printable(message))?,
                 }
@@ -299,7 +362,9 @@ async fn watch(mut run: RunHandle, format: OutputFormat) -> Result<u8, Failure> 
             return finish(&run, &state, outcome, format);
         }
         if run.state.changed().await.is_err() {
-            return Err(Failure::internal("the watcher ended without an outcome; see opsconsole history"));
+            return Err(Failure::internal(
+                "the watcher ended without an outcome; see opsconsole history",
+            ));
         }
     }
 }
@@ -315,7 +380,12 @@ fn finish(
     let finished = state.finished_at.unwrap_or(state.started_at);
     let duration_s = finished.as_second() - state.started_at.as_second();
     if format == OutputFormat::Json {
-        print_json_line(&Line::Finished { run: run.id.as_str(), outcome, exit_code: code, duration_s })?;
+        print_json_line(&Line::Finished {
+            run: run.id.as_str(),
+            outcome,
+            exit_code: code,
+            duration_s,
+        })?;
         return Ok(code);
     }
     let text = outcome_text(&run.plan.environment, outcome);
@@ -328,10 +398,14 @@ pub fn outcome_text(environment: &EnvironmentName, outcome: &RunOutcome) -> Stri
     match outcome {
         RunOutcome::Done => "done: our revision won".to_owned(),
         RunOutcome::RolledBack { reason } => {
-            format!("failed and rolled back: {reason}. The release before serves; see opsconsole status --env {environment}")
+            format!(
+                "failed and rolled back: {reason}. The release before serves; see opsconsole status --env {environment}"
+            )
         }
         RunOutcome::Failed { reason } => {
-            format!("FAILED and not rolled back: {reason}. Act now: opsconsole rollback --env {environment}")
+            format!(
+                "FAILED and not rolled back: {reason}. Act now: opsconsole rollback --env {environment}"
+            )
         }
         RunOutcome::Superseded { by } => {
             format!("superseded: {by}. Ours is no longer what is being rolled out")
@@ -339,10 +413,14 @@ pub fn outcome_text(environment: &EnvironmentName, outcome: &RunOutcome) -> Stri
         RunOutcome::Stopped { reason } => format!("stopped: {reason}"),
         RunOutcome::NotSent { reason } => format!("not sent, nothing changed: {reason}"),
         RunOutcome::Unknown { reason } => {
-            format!("unknown: {reason}. Look before you try again: opsconsole status --env {environment}")
+            format!(
+                "unknown: {reason}. Look before you try again: opsconsole status --env {environment}"
+            )
         }
         RunOutcome::TimedOut { after_s } => {
-            format!("not over after {after_s} s; the rollout goes on. See opsconsole status --env {environment}")
+            format!(
+                "not over after {after_s} s; the rollout goes on. See opsconsole status --env {environment}"
+            )
         }
     }
 }

@@ -14,6 +14,11 @@ pub struct CompletionsArgs {
 
 /// Prints the script.
 pub fn run(args: CompletionsArgs) -> Result<u8, Failure> {
-    clap_complete::generate(args.shell, &mut command_line(), "opsconsole", &mut std::io::stdout());
+    clap_complete::generate(
+        args.shell,
+        &mut command_line(),
+        "opsconsole",
+        &mut std::io::stdout(),
+    );
     Ok(super::exit::DONE)
 }

@@ -24,11 +24,17 @@ pub fn run(global: &Global, command: ConfigCommand) -> Result<u8, Failure> {
                 return Ok(exit::DONE);
             };
             let config = config::load(&path).map_err(|error| Failure::usage(error.to_string()))?;
-            println!("{}: fine, {} environments", path.display(), config.environments.len());
+            println!(
+                "{}: fine, {} environments",
+                path.display(),
+                config.environments.len()
+            );
         }
         ConfigCommand::Path => {
             let path = config::resolve_path(global.config.clone()).or_else(config::default_path);
-            let path = path.ok_or_else(|| Failure::usage("there is no home directory; name a file with --config"))?;
+            let path = path.ok_or_else(|| {
+                Failure::usage("there is no home directory; name a file with --config")
+            })?;
             println!("{}", path.display());
         }
         ConfigCommand::Schema => print_json(&config::schema())?,

@@ -12,6 +12,15 @@ use crate::{
 use clap::Args;
 use serde::Serialize;
 
+/// The day a price was last seen to hold, else the day it took effect.
+fn price_date(price: &crate::cost::Price) -> String {
+    match (&price.retrieved, &price.effective) {
+        (Some(day), _) => day.to_string(),
+        (None, Some(day)) => day.clone(),
+        (None, None) => "undated".to_owned(),
+    }
+}
+
 /// Arguments of `cost`.
 #[derive(Debug, Args)]
 pub struct CostArgs {}
@@ -30,7 +39,10 @@ pub async fn run(global: &Global, _args: CostArgs) -> Result<u8, Failure> {
     for name in environments(&context, global)? {
         let environment = context.connections.connect(&name).await?;
         let bill = environment.platform.bill().await?;
-        all.push(Priced { environment: name, estimate: estimate(&bill, PriceBook::shipped()) });
+        all.push(Priced {
+            environment: name,
+            estimate: estimate(&bill, PriceBook::shipped()),
+        });
     }
     match format {
         OutputFormat::Json => print_json(&all)?,
@@ -41,8 +53,15 @@ pub async fn run(global: &Global, _args: CostArgs) -> Result<u8, Failure> {
 
 fn print(all: &[Priced]) -> Result<(), Failure> {
     let mut sum = Amount::default();
-    for Priced { environment, estimate } in all {
-        println!("{environment}  {} a month  ({} prices)", estimate.total, estimate.region);
+    for Priced {
+        environment,
+        estimate,
+    } in all
+    {
+        println!(
+            "{environment}  {} a month  ({} prices)",
+            estimate.total, estimate.region
+        );
         if let Some(note) = &estimate.note {
             println!("{note}");
         }
@@ -53,8 +72,14 @@ fn print(all: &[Priced]) -> Result<(), Failure> {
                 LineCost::Monthly { min, max, .. } if min != max => format!("{min}–{max}"),
                 LineCost::Monthly { typical, .. } => typical.to_string(),
             };
-            let from = line.price.as_ref().map_or_else(String::new, |price| price.dated());
-            table.row([line.what.clone(), amount, line.formula.clone(), from, line.basis.clone()]);
+            let from = line.price.as_ref().map_or_else(String::new, price_date);
+            table.row([
+                line.what.clone(),
+                amount,
+                line.formula.clone(),
+                from,
+                line.basis.clone(),
+            ]);
         }
         table.print()?;
         println!();
@@ -64,6 +89,8 @@ fn print(all: &[Priced]) -> Result<(), Failure> {
     if all.len() > 1 {
         println!("all  {sum} a month");
     }
-    println!("List prices: no discounts, taxes or free tier. A line without a price is not counted as $0.");
+    println!(
+        "List prices: no discounts, taxes or free tier. A line without a price is not counted as $0."
+    );
     Ok(())
 }

@@ -30,7 +30,12 @@ pub async fn run(global: &Global, _args: EnvsArgs) -> Result<u8, Failure> {
     let rows: Vec<(&EnvironmentName, &Result<Report, PlatformError>)> =
         names.iter().zip(&reports).collect();
     match format {
-        OutputFormat::Json => print_json(&rows.iter().map(|(name, row)| as_json(name, row)).collect::<Vec<_>>())?,
+        OutputFormat::Json => print_json(
+            &rows
+                .iter()
+                .map(|(name, row)| as_json(name, row))
+                .collect::<Vec<_>>(),
+        )?,
         _ => print_table(&rows)?,
     }
     let worst = reports
@@ -67,7 +72,17 @@ fn as_json(name: &EnvironmentName, row: &Result<Report, PlatformError>) -> serde
 fn print_table(rows: &[(&EnvironmentName, &Result<Report, PlatformError>)]) -> Result<(), Failure> {
     let now = Timestamp::now();
     let mut table = Table::new([
-        "ENV", "PLATFORM", "SERVICE", "RELEASE", "TASKS", "HEALTH", "REQ/S", "ERR %", "P95", "LAST DEPLOY", "$/MO",
+        "ENV",
+        "PLATFORM",
+        "SERVICE",
+        "RELEASE",
+        "TASKS",
+        "HEALTH",
+        "REQ/S",
+        "ERR %",
+        "P95",
+        "LAST DEPLOY",
+        "$/MO",
     ]);
     let mut remarks = Vec::new();
     for (name, row) in rows {
@@ -89,19 +104,34 @@ fn print_table(rows: &[(&EnvironmentName, &Result<Report, PlatformError>)]) -> R
                     number(report.metrics.error_percent.latest_within(3), 1, ""),
                     number(report.metrics.p95_ms.latest_within(3), 0, " ms"),
                     last_deploy(report, now),
-                    report.cost_per_month.map_or_else(|| "–".to_owned(), |amount| amount.to_string()),
+                    report
+                        .cost_per_month
+                        .map_or_else(|| "–".to_owned(), |amount| amount.to_string()),
                 ]);
                 if !report.assessment.sentence.is_empty() {
                     let undo = report.assessment.undo.as_ref().map(|(release, _)| {
                         format!(". opsconsole rollback --env {name} goes back to {release}")
                     });
-                    remarks.push(format!("{name}: {}{}", report.assessment.sentence, undo.unwrap_or_default()));
+                    remarks.push(format!(
+                        "{name}: {}{}",
+                        report.assessment.sentence,
+                        undo.unwrap_or_default()
+                    ));
                 }
             }
             Err(error) => {
                 table.row([
-                    name.to_string(), "–".into(), "–".into(), "–".into(), "–".into(), "unknown".into(),
-                    "–".into(), "–".into(), "–".into(), "–".into(), "–".into(),
+                    name.to_string(),
+                    "–".into(),
+                    "–".into(),
+                    "–".into(),
+                    "–".into(),
+                    "unknown".into(),
+                    "–".into(),
+                    "–".into(),
+                    "–".into(),
+                    "–".into(),
+                    "–".into(),
                 ]);
                 remarks.push(format!("{name}: {error}"));
             }
@@ -126,8 +156,14 @@ pub fn health_word(health: Health) -> &'static str {
 }
 
 fn last_deploy(report: &Report, now: Timestamp) -> String {
-    let Some(deployed) = &report.observation.service.deployed else { return "–".to_owned() };
+    let Some(deployed) = &report.observation.service.deployed else {
+        return "–".to_owned();
+    };
     let when = deployed.deployed_at.map(|at| ago(at, now));
     let who = deployed.author.as_ref().map(|author| author.name.clone());
-    [when, who].into_iter().flatten().collect::<Vec<_>>().join("  ")
+    [when, who]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("  ")
 }

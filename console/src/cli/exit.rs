@@ -17,15 +17,51 @@ pub const REFUSED: u8 = 4;
 
 /// Every code with its meaning, for the reference page and `--help`.
 pub const CODES: [(u8, &str, &str); 10] = [
-    (DONE, "done", "What was asked for is done; for a rollout: our revision won."),
-    (INTERNAL, "internal error", "A defect, or this machine's disk or memory."),
-    (USAGE, "usage", "The command line or the configuration file is wrong; nothing was sent."),
-    (3, "rolled back", "The rollout failed and the platform went back to the revision before."),
-    (REFUSED, "refused", "Guard, lock, read-only, freeze, no confirmation, or no known-good revision; nothing was changed."),
-    (UNREACHABLE, "unreachable", "The platform could not be reached, throttles, or does not accept the credentials."),
-    (6, "timed out", "The rollout was not over within --timeout; it goes on."),
-    (7, "superseded", "Another writer's rollout took the place of ours."),
-    (8, "failed, not rolled back", "The rollout failed and nothing went back: someone must act."),
+    (
+        DONE,
+        "done",
+        "What was asked for is done; for a rollout: our revision won.",
+    ),
+    (
+        INTERNAL,
+        "internal error",
+        "A defect, or this machine's disk or memory.",
+    ),
+    (
+        USAGE,
+        "usage",
+        "The command line or the configuration file is wrong; nothing was sent.",
+    ),
+    (
+        3,
+        "rolled back",
+        "The rollout failed and the platform went back to the revision before.",
+    ),
+    (
+        REFUSED,
+        "refused",
+        "Guard, lock, read-only, freeze, no confirmation, or no known-good revision; nothing was changed.",
+    ),
+    (
+        UNREACHABLE,
+        "unreachable",
+        "The platform could not be reached, throttles, or does not accept the credentials.",
+    ),
+    (
+        6,
+        "timed out",
+        "The rollout was not over within --timeout; it goes on.",
+    ),
+    (
+        7,
+        "superseded",
+        "Another writer's rollout took the place of ours.",
+    ),
+    (
+        8,
+        "failed, not rolled back",
+        "The rollout failed and nothing went back: someone must act.",
+    ),
     (9, "stopped", "Someone stopped the rollout."),
 ];
 
@@ -41,17 +77,26 @@ pub struct Failure {
 impl Failure {
     /// A mistake on the command line or in the configuration.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: USAGE }
+        Self {
+            message: message.into(),
+            code: USAGE,
+        }
     }
 
     /// A defect, or this machine's trouble.
     pub fn internal(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: INTERNAL }
+        Self {
+            message: message.into(),
+            code: INTERNAL,
+        }
     }
 
     /// Something that guard or lock forbids.
     pub fn refused(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: REFUSED }
+        Self {
+            message: message.into(),
+            code: REFUSED,
+        }
     }
 
     /// An environment that is not configured, with the nearest name that is.
@@ -73,7 +118,10 @@ impl Failure {
 
 impl From<OperateError> for Failure {
     fn from(error: OperateError) -> Self {
-        Self { code: error.exit_code(), message: error.to_string() }
+        Self {
+            code: error.exit_code(),
+            message: error.to_string(),
+        }
     }
 }
 

@@ -22,7 +22,11 @@ pub async fn run(global: &Global, args: HistoryArgs) -> Result<u8, Failure> {
     let context = open(global).await?;
     let mut records = Vec::new();
     for name in environments(&context, global)? {
-        let query = HistoryQuery { environment: Some(name), before: None, limit: args.limit };
+        let query = HistoryQuery {
+            environment: Some(name),
+            before: None,
+            limit: args.limit,
+        };
         records.extend(context.store.history(&query).await?);
     }
     records.sort_by(|a, b| b.id.cmp(&a.id));
@@ -39,9 +43,22 @@ fn print(records: &[RunRecord]) -> Result<(), Failure> {
         return Ok(());
     }
     let dash = || "–".to_owned();
-    let mut table = Table::new(["WHEN (UTC)", "ENV", "WHAT", "FROM", "TO", "WHO", "OUTCOME", "TOOK", "WHY"]);
+    let mut table = Table::new([
+        "WHEN (UTC)",
+        "ENV",
+        "WHAT",
+        "FROM",
+        "TO",
+        "WHO",
+        "OUTCOME",
+        "TOOK",
+        "WHY",
+    ]);
     for record in records {
-        let outcome = record.outcome.as_ref().map_or("unfinished", |outcome| outcome.word());
+        let outcome = record
+            .outcome
+            .as_ref()
+            .map_or("unfinished", |outcome| outcome.word());
         let why = match (&record.break_glass, &record.reason) {
             (Some(glass), _) => format!("BREAK GLASS: {glass}"),
             (None, Some(reason)) => reason.clone(),
@@ -58,9 +75,9 @@ fn print(records: &[RunRecord]) -> Result<(), Failure> {
                 None => record.author.name.clone(),
             },
             outcome.to_owned(),
-            record
-                .duration()
-                .map_or_else(dash, |took| span_text(i64::try_from(took.as_secs()).unwrap_or(i64::MAX))),
+            record.duration().map_or_else(dash, |took| {
+                span_text(i64::try_from(took.as_secs()).unwrap_or(i64::MAX))
+            }),
             why,
         ]);
     }

@@ -8,19 +8,15 @@ mod completions;
 mod config;
 mod cost;
 mod deploy;
-mod docs;
 mod doctor;
 mod envs;
 pub mod exit;
 mod history;
-mod init;
-mod local;
-mod logs;
 mod output;
 mod promote;
 mod releases;
-mod restart;
 mod report;
+mod restart;
 mod rollback;
 mod scale;
 mod scope;
@@ -39,7 +35,13 @@ use std::path::PathBuf;
 /// Without a command it opens the screen. Without a configuration file it opens the local cloud:
 /// three environments of real processes on this machine.
 #[derive(Debug, Parser)]
-#[command(name = "opsconsole", version, about, long_about, disable_help_subcommand = true)]
+#[command(
+    name = "opsconsole",
+    version,
+    about,
+    long_about,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     /// What every command understands.
     #[command(flatten)]
@@ -74,8 +76,6 @@ pub enum Command {
     Envs(envs::EnvsArgs),
     /// Shows one service: tasks, stopped tasks, target health, alarms, events.
     Status(status::StatusArgs),
-    /// Prints or follows the logs of a service.
-    Logs(logs::LogsArgs),
     /// Brings a release live and watches until it, and nothing else, has won.
     Deploy(deploy::DeployArgs),
     /// Goes back to the last known-good revision, or to the one given.
@@ -94,21 +94,13 @@ pub enum Command {
     Releases(releases::ReleasesArgs),
     /// Shows who did what, when, and how it ended.
     History(history::HistoryArgs),
-    /// Finds ECS services in a profile and region and writes the configuration.
-    Init(init::InitArgs),
     /// Checks credentials, permissions, endpoints, clock and terminal, one line each.
     Doctor(doctor::DoctorArgs),
-    /// Starts, stops and shows the local cloud.
-    #[command(subcommand)]
-    Local(local::LocalCommand),
     /// Checks the configuration file, prints its path or its JSON Schema.
     #[command(subcommand)]
     Config(config::ConfigCommand),
     /// Prints a shell's completion script.
     Completions(completions::CompletionsArgs),
-    /// Writes the generated pages and pictures of the documentation.
-    #[command(subcommand, hide = true)]
-    Docs(docs::DocsCommand),
 }
 
 /// Runs one headless command to its exit code.
@@ -116,7 +108,6 @@ pub async fn run(global: &Global, command: Command) -> Result<u8, Failure> {
     match command {
         Command::Envs(args) => envs::run(global, args).await,
         Command::Status(args) => status::run(global, args).await,
-        Command::Logs(args) => logs::run(global, args).await,
         Command::Deploy(args) => deploy::run(global, args).await,
         Command::Rollback(args) => rollback::run(global, args).await,
         Command::Promote(args) => promote::run(global, args).await,
@@ -126,12 +117,9 @@ pub async fn run(global: &Global, command: Command) -> Result<u8, Failure> {
         Command::Cost(args) => cost::run(global, args).await,
         Command::Releases(args) => releases::run(global, args).await,
         Command::History(args) => history::run(global, args).await,
-        Command::Init(args) => init::run(global, args).await,
         Command::Doctor(args) => doctor::run(global, args).await,
-        Command::Local(command) => local::run(global, command).await,
         Command::Config(command) => config::run(global, command),
         Command::Completions(args) => completions::run(args),
-        Command::Docs(command) => docs::run(command),
     }
 }
 

@@ -58,12 +58,20 @@ pub struct Table {
 impl Table {
     /// A table with these headings.
     pub fn new<const N: usize>(headings: [&str; N]) -> Self {
-        Self { rows: vec![headings.iter().map(|heading| (*heading).to_owned()).collect()] }
+        Self {
+            rows: vec![
+                headings
+                    .iter()
+                    .map(|heading| (*heading).to_owned())
+                    .collect(),
+            ],
+        }
     }
 
     /// Adds a row; control characters are taken out of every cell.
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.into_iter().map(|cell| printable(&cell)).collect());
+        self.rows
+            .push(cells.into_iter().map(|cell| printable(&cell)).collect());
     }
 
     /// True when there is no row besides the headings.
@@ -76,7 +84,12 @@ impl Table {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns)
             .map(|column| {
-                self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0)
+                self.rows
+                    .iter()
+                    .filter_map(|row| row.get(column))
+                    .map(|cell| cell.width())
+                    .max()
+                    .unwrap_or(0)
             })
             .collect();
         let mut text = String::new();
@@ -96,7 +109,9 @@ impl Table {
 
     /// Prints it.
     pub fn print(&self) -> Result<(), Failure> {
-        std::io::stdout().lock().write_all(self.render().as_bytes())?;
+        std::io::stdout()
+            .lock()
+            .write_all(self.render().as_bytes())?;
         Ok(())
     }
 }

@@ -16,5 +16,12 @@ pub struct PromoteArgs {
 
 /// Promotes it.
 pub async fn run(global: &Global, args: PromoteArgs) -> Result<u8, Failure> {
-    change(global, &args.change, Action::Promote { from: EnvironmentName::new(args.from) }).await
+    change(
+        global,
+        &args.change,
+        Action::Promote {
+            from: EnvironmentName::new(args.from),
+        },
+    )
+    .await
 }

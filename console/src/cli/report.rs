@@ -3,9 +3,7 @@
 use crate::{
     context::Context,
     cost::{PriceBook, estimate},
-    model::{
-        Amount, Assessment, EnvironmentName, Metrics, Observation, RolloutRecord, Window,
-    },
+    model::{Amount, Assessment, EnvironmentName, Metrics, Observation, RolloutRecord, Window},
     operate::{Assessed, assess},
     platform::PlatformError,
 };
@@ -39,7 +37,10 @@ pub async fn report(context: &Context, name: &EnvironmentName) -> Result<Report,
     let environment = context.connections.connect(name).await?;
     let platform = &environment.platform;
     let now = Timestamp::now();
-    let window = Window { start: now - LOOK_BACK, end: now };
+    let window = Window {
+        start: now - LOOK_BACK,
+        end: now,
+    };
     let (observation, metrics, rollouts, bill) = tokio::join!(
         platform.observe(),
         platform.metrics(window),
@@ -50,9 +51,16 @@ pub async fn report(context: &Context, name: &EnvironmentName) -> Result<Report,
     // The service is what was asked for; the rest may be denied or throttled without hiding it.
     let metrics = metrics.unwrap_or_default();
     let rollouts = rollouts.unwrap_or_default();
-    context.operator.remember(name, &observation, Some(&metrics), Some(&rollouts), now).await;
+    context
+        .operator
+        .remember(name, &observation, Some(&metrics), Some(&rollouts), now)
+        .await;
     let judgements = context.store.judgements(name).await.unwrap_or_default();
-    let zone = if context.config.local_time { TimeZone::system() } else { TimeZone::UTC };
+    let zone = if context.config.local_time {
+        TimeZone::system()
+    } else {
+        TimeZone::UTC
+    };
     let assessment = assess(Assessed {
         observation: &observation,
         metrics: &metrics,
@@ -68,6 +76,8 @@ pub async fn report(context: &Context, name: &EnvironmentName) -> Result<Report,
         metrics,
         rollouts,
         assessment,
-        cost_per_month: bill.ok().map(|bill| estimate(&bill, PriceBook::shipped()).total),
+        cost_per_month: bill
+            .ok()
+            .map(|bill| estimate(&bill, PriceBook::shipped()).total),
     })
 }

@@ -16,5 +16,12 @@ pub struct RollbackArgs {
 
 /// Rolls back. While a rollout is in flight, that one is stopped and taken back.
 pub async fn run(global: &Global, args: RollbackArgs) -> Result<u8, Failure> {
-    change(global, &args.change, Action::Rollback { to: args.to.map(RevisionId::new) }).await
+    change(
+        global,
+        &args.change,
+        Action::Rollback {
+            to: args.to.map(RevisionId::new),
+        },
+    )
+    .await
 }

@@ -16,5 +16,12 @@ pub struct ScaleArgs {
 
 /// Scales it.
 pub async fn run(global: &Global, args: ScaleArgs) -> Result<u8, Failure> {
-    change(global, &args.change, Action::Scale { desired: args.desired }).await
+    change(
+        global,
+        &args.change,
+        Action::Scale {
+            desired: args.desired,
+        },
+    )
+    .await
 }

@@ -9,7 +9,10 @@ use crate::{
 
 /// Opens the context that the options name, and tells its notices on stderr.
 pub async fn open(global: &Global) -> Result<Context, Failure> {
-    let options = OpenOptions { config: global.config.clone(), ..OpenOptions::default() };
+    let options = OpenOptions {
+        config: global.config.clone(),
+        ..OpenOptions::default()
+    };
     let context = Context::open(options).await?;
     for notice in &context.notices {
         eprintln!("note: {notice}");
@@ -25,8 +28,12 @@ impl From<ContextError> for Failure {
 
 /// The names that `--env` gives, all when it gives none; unknown names are refused.
 pub fn environments(context: &Context, global: &Global) -> Result<Vec<EnvironmentName>, Failure> {
-    let known: Vec<EnvironmentName> =
-        context.config.environments.iter().map(|environment| environment.name.clone()).collect();
+    let known: Vec<EnvironmentName> = context
+        .config
+        .environments
+        .iter()
+        .map(|environment| environment.name.clone())
+        .collect();
     if global.env.is_empty() {
         return Ok(known);
     }
@@ -50,7 +57,10 @@ pub fn one_environment(context: &Context, global: &Global) -> Result<Environment
         return Ok(names.remove(0));
     }
     let all: Vec<&str> = names.iter().map(EnvironmentName::as_str).collect();
-    Err(Failure::usage(format!("name one environment with --env: {}", all.join(", "))))
+    Err(Failure::usage(format!(
+        "name one environment with --env: {}",
+        all.join(", ")
+    )))
 }
 
 /// Connects the one environment.

@@ -1,8 +1,9 @@
 //! `opsconsole status`: one service with its tasks, target health, alarms and events.
 
 use super::{
-    Failure, Global, OutputFormat, exit,
+    Failure, Global, OutputFormat,
     envs::health_word,
+    exit,
     output::{Table, ago, print_json, printable},
     report::{Report, report},
     scope::{one_environment, open},
@@ -62,7 +63,11 @@ fn print(report: &Report) -> Result<(), Failure> {
     if let Some(rollout) = &service.rollout {
         text.push_str(&format!(
             "rollout  {}  {} of {} in service, {} failed\n",
-            rollout.ours.release.as_deref().unwrap_or(rollout.ours.revision.short()),
+            rollout
+                .ours
+                .release
+                .as_deref()
+                .unwrap_or(rollout.ours.revision.short()),
             rollout.ours.in_service,
             rollout.ours.desired,
             rollout.ours.failed
@@ -72,12 +77,18 @@ fn print(report: &Report) -> Result<(), Failure> {
         println!("{}", printable(line));
     }
 
-    let mut tasks = Table::new(["TASK", "RELEASE", "STATE", "HEALTH", "CPU %", "MEM %", "AGE", "ADDRESS"]);
+    let mut tasks = Table::new([
+        "TASK", "RELEASE", "STATE", "HEALTH", "CPU %", "MEM %", "AGE", "ADDRESS",
+    ]);
     for task in &service.instances {
-        let percent = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1}"));
+        let percent = |value: Option<f64>| {
+            value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1}"))
+        };
         tasks.row([
             task.id.to_string(),
-            task.release.clone().unwrap_or_else(|| task.revision.short().to_owned()),
+            task.release
+                .clone()
+                .unwrap_or_else(|| task.revision.short().to_owned()),
             match task.state {
                 InstanceState::Starting => "starting",
                 InstanceState::Running => "running",
@@ -93,7 +104,8 @@ fn print(report: &Report) -> Result<(), Failure> {
             .to_owned(),
             percent(task.cpu_percent),
             percent(task.memory_percent),
-            task.started_at.map_or_else(|| "–".to_owned(), |at| ago(at, now)),
+            task.started_at
+                .map_or_else(|| "–".to_owned(), |at| ago(at, now)),
             task.address.clone().unwrap_or_else(|| "–".to_owned()),
         ]);
     }
@@ -105,9 +117,13 @@ fn print(report: &Report) -> Result<(), Failure> {
         for task in service.stopped.iter().take(SHOWN) {
             stopped.row([
                 task.id.to_string(),
-                task.release.clone().unwrap_or_else(|| task.revision.short().to_owned()),
-                task.exit_code.map_or_else(|| "–".to_owned(), |code| code.to_string()),
-                task.stopped_at.map_or_else(|| "–".to_owned(), |at| ago(at, now)),
+                task.release
+                    .clone()
+                    .unwrap_or_else(|| task.revision.short().to_owned()),
+                task.exit_code
+                    .map_or_else(|| "–".to_owned(), |code| code.to_string()),
+                task.stopped_at
+                    .map_or_else(|| "–".to_owned(), |at| ago(at, now)),
                 task.reason.clone().unwrap_or_default(),
             ]);
         }
@@ -121,7 +137,9 @@ fn print(report: &Report) -> Result<(), Failure> {
             alarms.row([
                 alarm.name.clone(),
                 alarm_word(alarm).to_owned(),
-                alarm.since.map_or_else(|| "–".to_owned(), |at| ago(at, now)),
+                alarm
+                    .since
+                    .map_or_else(|| "–".to_owned(), |at| ago(at, now)),
                 alarm.condition.clone().unwrap_or_default(),
             ]);
         }

@@ -16,5 +16,12 @@ pub struct StopTaskArgs {
 
 /// Stops it.
 pub async fn run(global: &Global, args: StopTaskArgs) -> Result<u8, Failure> {
-    change(global, &args.change, Action::StopInstance { instance: InstanceId::new(args.task) }).await
+    change(
+        global,
+        &args.change,
+        Action::StopInstance {
+            instance: InstanceId::new(args.task),
+        },
+    )
+    .await
 }
