@@ -383,6 +383,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn migrating_at_the_same_moment_waits_instead_of_colliding() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("new.db");
+            let stores: Vec<_> = (0..8)
+                .map(|_| SqliteStore::with_options(SqliteConnectOptions::new().filename(&path)))
+                .collect();
+            let outcomes = futures::future::join_all(stores.iter().map(|s| s.migrate(true))).await;
+            for outcome in outcomes {
+                outcome.expect("each finds the schema or makes it");
+            }
+            assert_eq!(stores[0].schema().await.expect("read"), Schema::Current);
+        }
+    }
+
+    #[tokio::test]
     async fn a_migration_changed_after_it_ran_stops_the_start() {
         let folder = tempfile::tempdir().expect("a folder");
         let options = SqliteConnectOptions::new().filename(folder.path().join("a.db"));
