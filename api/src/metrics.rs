@@ -115,6 +115,16 @@ impl Metrics {
     }
 }
 
+#[cfg(test)]
+impl Metrics {
+    /// How many requests were answered like this.
+    pub(crate) fn answered(&self, route: &str, method: &str, status: &str) -> u64 {
+        self.requests
+            .with_label_values(&[route, method, status])
+            .get()
+    }
+}
+
 /// The route of the scraper.
 pub(crate) fn routes() -> Router<App> {
     Router::new().route("/metrics", routing::get(scrape))

@@ -17,8 +17,8 @@ use crate::app::App;
 use crate::router::router;
 use crate::settings::Settings;
 use crate::stop::{self, Stop};
-use crate::storage::StoreError;
 use crate::storage::sqlite::SqliteStore;
+use crate::storage::{Schema, StoreError};
 
 /// A head must come within this, and a kept connection must say something. Above the 60 s
 /// idle time of an AWS load balancer, which would otherwise send into a closing connection.
@@ -223,7 +223,7 @@ async fn keep_migrated(app: &App) -> StoreError {
                 );
                 create = false;
                 pause = PAUSE_MIN;
-                app.migration_wanted.notified().await;
+                migration_needed(app).await;
             }
             Err(error @ StoreError::Incompatible { .. }) => return error,
             Err(error) => {
@@ -231,6 +231,17 @@ async fn keep_migrated(app: &App) -> StoreError {
                 sleep(pause).await;
                 pause = (pause * 2).min(PAUSE_MAX);
             }
+        }
+    }
+}
+
+/// Waits until a probe has found the schema behind and it still is: the probe may have
+/// looked just before the migration that has run since.
+async fn migration_needed(app: &App) {
+    loop {
+        app.migration_wanted.notified().await;
+        if matches!(app.store.schema().await, Ok(Schema::Behind)) {
+            return;
         }
     }
 }

@@ -41,22 +41,28 @@ impl SqliteStore {
     /// Prepares the store without touching the file: a process whose database is away for
     /// the moment starts nevertheless, not ready.
     pub(crate) fn new(url: &DatabaseUrl) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::from_str(url.expose())
-            .map_err(|error| StoreError::Incompatible {
+        let options = SqliteConnectOptions::from_str(url.expose()).map_err(|error| {
+            StoreError::Incompatible {
                 reason: error.to_string(),
-            })?
+            }
+        })?;
+        Ok(Self::with_options(options))
+    }
+
+    fn with_options(options: SqliteConnectOptions) -> Self {
+        let options = options
             .create_if_missing(false)
             .busy_timeout(BUSY_TIMEOUT)
             .pragma("cache_size", PAGE_CACHE)
             .disable_statement_logging();
         let file = Arc::new(DatabaseFile::new(options.get_filename()));
-        Ok(Self {
+        Self {
             writer: pool(WRITERS, &file).connect_lazy_with(options.clone()),
             readers: pool(READERS, &file)
                 .connect_lazy_with(options.clone().pragma("query_only", "on")),
             options,
             file,
-        })
+        }
     }
 
     /// Says what an error means, and gives up connections to which it may stick.
@@ -92,7 +98,7 @@ impl Store for SqliteStore {
         };
         schema(&mut connection)
             .await
-            .map_err(|error| self.error(&error))
+            .map_err(|error| error.meaning(|error| self.error(error)))
     }
 
     async fn insert_item(&self, item: &Item) -> Result<(), StoreError> {
@@ -176,7 +182,8 @@ fn pool(connections: u32, file: &Arc<DatabaseFile>) -> SqlitePoolOptions {
 async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     switch_to_wal(connection).await?;
     // The usual start: nothing to do, so no wait for a writer either.
-    if schema(connection).await.map_err(|error| meaning(&error))? != Schema::Behind {
+    let found = schema(connection).await;
+    if found.map_err(|error| error.meaning(meaning))? != Schema::Behind {
         return Ok(());
     }
     // sqlx does not lock SQLite for migrations: without this transaction two processes that
@@ -223,7 +230,7 @@ async fn switch_to_wal(connection: &mut SqliteConnection) -> Result<(), StoreErr
     }
 }
 
-async fn schema(connection: &mut SqliteConnection) -> Result<Schema, sqlx::Error> {
+async fn schema(connection: &mut SqliteConnection) -> Result<Schema, SchemaError> {
     let exists: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')",
     )
@@ -232,15 +239,35 @@ async fn schema(connection: &mut SqliteConnection) -> Result<Schema, sqlx::Error
     if !exists {
         return Ok(Schema::Behind);
     }
-    let applied: Vec<i64> =
-        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+    let applied: Vec<migrations::Applied> =
+        sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success")
             .fetch_all(connection)
             .await?;
-    let ours: Vec<i64> = migrations::migrator()
-        .iter()
-        .map(|one| one.version)
-        .collect();
-    Ok(migrations::compare(&applied, &ours))
+    migrations::compare(&applied, &migrations::ours()).map_err(SchemaError::Edited)
+}
+
+/// Why the schema could not be compared.
+enum SchemaError {
+    Database(sqlx::Error),
+    /// The version of a migration that ran with another text than ours.
+    Edited(i64),
+}
+
+impl From<sqlx::Error> for SchemaError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl SchemaError {
+    fn meaning(self, of_database: impl FnOnce(&sqlx::Error) -> StoreError) -> StoreError {
+        match self {
+            Self::Database(error) => of_database(&error),
+            Self::Edited(version) => StoreError::Incompatible {
+                reason: format!("migration {version} has run with another text than ours"),
+            },
+        }
+    }
 }
 
 fn placed_item(row: &SqliteRow) -> Result<(Cursor, Item), StoreError> {
@@ -316,5 +343,72 @@ fn meaning(error: &sqlx::Error) -> StoreError {
             | sqlx::Error::Io(_) => unavailable(reason),
             _ => StoreError::Unexpected { reason },
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::items::NewItem;
+
+    fn item(name: &str) -> Item {
+        let new: NewItem = serde_json::from_value(
+            serde_json::json!({"name": name, "description": "x".repeat(4_000)}),
+        )
+        .expect("the shape of an item");
+        new.check().expect("a valid item")
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_writes_and_keeps_reading() {
+        let folder = tempfile::tempdir().expect("a folder");
+        // SQLite answers SQLITE_FULL at this limit exactly as on a full disk.
+        let options = SqliteConnectOptions::new()
+            .filename(folder.path().join("small.db"))
+            .pragma("max_page_count", "12");
+        let store = SqliteStore::with_options(options);
+        store.migrate(true).await.expect("it fits");
+        let mut stored = 0;
+        let error = loop {
+            match store.insert_item(&item("a")).await {
+                Ok(()) => stored += 1,
+                Err(error) => break error,
+            }
+            assert!(stored < 100, "12 pages hold no 100 items of 4 kB");
+        };
+        assert!(matches!(error, StoreError::Full { .. }), "{error}");
+        assert!(stored > 0);
+        let found = store.items_after(None, 100).await.expect("readable");
+        assert_eq!(found.len(), stored);
+    }
+
+    #[tokio::test]
+    async fn migrating_at_the_same_moment_waits_instead_of_colliding() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("new.db");
+            let stores: Vec<_> = (0..8)
+                .map(|_| SqliteStore::with_options(SqliteConnectOptions::new().filename(&path)))
+                .collect();
+            let outcomes = futures::future::join_all(stores.iter().map(|s| s.migrate(true))).await;
+            for outcome in outcomes {
+                outcome.expect("each finds the schema or makes it");
+            }
+            assert_eq!(stores[0].schema().await.expect("read"), Schema::Current);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_migration_changed_after_it_ran_stops_the_start() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = SqliteConnectOptions::new().filename(folder.path().join("a.db"));
+        let store = SqliteStore::with_options(options);
+        store.migrate(true).await.expect("migrated");
+        sqlx::query("UPDATE _sqlx_migrations SET checksum = x'00'")
+            .execute(&store.writer)
+            .await
+            .expect("changed");
+        let error = store.migrate(true).await.expect_err("not ours any more");
+        assert!(matches!(error, StoreError::Incompatible { .. }), "{error}");
     }
 }
