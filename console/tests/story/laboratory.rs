@@ -22,7 +22,9 @@ pub struct Ran {
 impl Laboratory {
     /// An empty data directory; nothing runs yet.
     pub fn new() -> Self {
-        Self { directory: TempDir::with_prefix("opsconsole-").expect("a temporary directory") }
+        Self {
+            directory: TempDir::with_prefix("opsconsole-").expect("a temporary directory"),
+        }
     }
 
     pub fn data_dir(&self) -> &Path {
@@ -44,8 +46,14 @@ impl Laboratory {
 
     /// Runs a command to its end.
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        let Output { status, stdout, stderr } =
-            self.command(arguments).output().expect("the console starts");
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self
+            .command(arguments)
+            .output()
+            .expect("the console starts");
         Ran {
             code: status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&stdout).into_owned(),
@@ -71,11 +79,15 @@ impl Laboratory {
     /// Brings the local cloud up and waits until every environment is healthy.
     pub fn up(&self) {
         self.ok(&["local", "up"]);
-        eventually("all environments are healthy", Duration::from_secs(120), || {
-            self.json(&["envs"])
-                .as_array()
-                .is_some_and(|rows| rows.len() == 3 && rows.iter().all(|row| row["health"] == "healthy"))
-        });
+        eventually(
+            "all environments are healthy",
+            Duration::from_secs(120),
+            || {
+                self.json(&["envs"]).as_array().is_some_and(|rows| {
+                    rows.len() == 3 && rows.iter().all(|row| row["health"] == "healthy")
+                })
+            },
+        );
     }
 
     /// The release that an environment serves.
@@ -87,13 +99,18 @@ impl Laboratory {
     /// The stable URL of an environment.
     pub fn url(&self, environment: &str) -> String {
         let rows = self.json(&["envs", "--env", environment]);
-        rows[0]["url"].as_str().expect("an environment has a URL").to_owned()
+        rows[0]["url"]
+            .as_str()
+            .expect("an environment has a URL")
+            .to_owned()
     }
 
     /// Processes whose command line or environment names this laboratory.
     pub fn processes(&self) -> Vec<u32> {
         let needle = self.data_dir().display().to_string();
-        let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+        let Ok(entries) = std::fs::read_dir("/proc") else {
+            return Vec::new();
+        };
         entries
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
             .filter(|pid| *pid != std::process::id())
@@ -109,7 +126,11 @@ impl Laboratory {
 
 impl Drop for Laboratory {
     fn drop(&mut self) {
-        let _ = self.command(&["local", "down"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let _ = self
+            .command(&["local", "down"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
     }
 }
 
@@ -117,7 +138,11 @@ impl Drop for Laboratory {
 pub fn eventually(what: &str, limit: Duration, mut is_true: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_true() {
-        assert!(begun.elapsed() < limit, "not within {} s: {what}", limit.as_secs());
+        assert!(
+            begun.elapsed() < limit,
+            "not within {} s: {what}",
+            limit.as_secs()
+        );
         std::thread::sleep(Duration::from_millis(100));
     }
 }
@@ -133,7 +158,10 @@ impl RequestLoop {
     pub fn start(url: &str, path: &str) -> Self {
         let end = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
         let stop = end.clone();
-        let address = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let address = url
+            .trim_start_matches("http://")
+            .trim_end_matches('/')
+            .to_owned();
         let path = path.to_owned();
         let thread = std::thread::spawn(move || {
             let (mut done, mut failed) = (0, 0);
@@ -146,13 +174,19 @@ impl RequestLoop {
             }
             (done, failed)
         });
-        Self { end, thread: Some(thread) }
+        Self {
+            end,
+            thread: Some(thread),
+        }
     }
 
     /// Ends it: how many requests were made, and how many of them failed.
     pub fn end(mut self) -> (u32, u32) {
         self.end.store(true, std::sync::atomic::Ordering::Relaxed);
-        self.thread.take().map(|thread| thread.join().expect("the loop ends")).unwrap_or_default()
+        self.thread
+            .take()
+            .map(|thread| thread.join().expect("the loop ends"))
+            .unwrap_or_default()
     }
 }
 
@@ -160,8 +194,14 @@ impl RequestLoop {
 pub fn get(address: &str, path: &str) -> Option<u16> {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .ok()?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )
+    .ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     answer.split_whitespace().nth(1)?.parse().ok()

@@ -15,7 +15,10 @@ fn from_a_fresh_clone_to_a_rollback_of_a_real_service() {
     let mut screen = Screen::open(&laboratory, 120, 36);
     screen.wait_for("opsconsole", SOON);
     screen.wait_until("three live environments", ROLLOUT, |text| {
-        ["dev", "staging", "prod"].iter().all(|name| text.contains(name)) && text.matches("healthy").count() >= 3
+        ["dev", "staging", "prod"]
+            .iter()
+            .all(|name| text.contains(name))
+            && text.matches("healthy").count() >= 3
     });
 
     // The logs of dev: real lines, and a search.
@@ -39,7 +42,9 @@ fn from_a_fresh_clone_to_a_rollback_of_a_real_service() {
     screen.wait_for("Cancel", SOON);
     screen.type_keys("\t");
     screen.type_keys(ENTER);
-    screen.wait_until("the outcome is told", ROLLOUT, |text| text.contains("rolled back"));
+    screen.wait_until("the outcome is told", ROLLOUT, |text| {
+        text.contains("rolled back")
+    });
     screen.type_keys(ESC);
     screen.type_keys("H");
     screen.wait_for("rolled back", SOON);
@@ -55,20 +60,28 @@ fn from_a_fresh_clone_to_a_rollback_of_a_real_service() {
     screen.wait_for("Cancel", SOON);
     screen.type_keys("\t");
     screen.type_keys(ENTER);
-    screen.wait_until("it went out", ROLLOUT, |_| laboratory.release("dev") == "1.6.1");
+    screen.wait_until("it went out", ROLLOUT, |_| {
+        laboratory.release("dev") == "1.6.1"
+    });
     screen.type_keys(ESC);
-    screen.wait_until("the row says what is wrong", ROLLOUT, |text| text.contains("5xx"));
+    screen.wait_until("the row says what is wrong", ROLLOUT, |text| {
+        text.contains("5xx")
+    });
     screen.type_keys("R");
     screen.wait_for("Cancel", SOON);
     screen.wait_for("known-good", SOON);
     screen.type_keys("\t");
     screen.type_keys(ENTER);
-    eventually("dev is back on 1.5.0", ROLLOUT, || laboratory.release("dev") == "1.5.0");
+    eventually("dev is back on 1.5.0", ROLLOUT, || {
+        laboratory.release("dev") == "1.5.0"
+    });
     screen.type_keys(ESC);
 
     // What it costs, with the prices' dates.
     screen.type_keys("$");
-    screen.wait_until("cost with dates", SOON, |text| text.contains("vCPU") && text.contains("202"));
+    screen.wait_until("cost with dates", SOON, |text| {
+        text.contains("vCPU") && text.contains("202")
+    });
     screen.type_keys(CTRL_C);
     assert_eq!(screen.wait_for_end(SOON), 0);
     assert!(!screen.is_full_screen(), "the terminal is given back");
@@ -76,7 +89,9 @@ fn from_a_fresh_clone_to_a_rollback_of_a_real_service() {
     // Again: the cached state first, then live.
     let mut screen = Screen::open(&laboratory, 80, 24);
     screen.wait_for("staging", Duration::from_secs(3));
-    screen.wait_until("live again", SOON, |text| text.matches("healthy").count() >= 2);
+    screen.wait_until("live again", SOON, |text| {
+        text.matches("healthy").count() >= 2
+    });
     screen.type_keys(CTRL_C);
     assert_eq!(screen.wait_for_end(SOON), 0);
 }
@@ -102,7 +117,12 @@ fn sigterm_gives_the_terminal_back() {
     let mut screen = Screen::open(&laboratory, 120, 36);
     screen.wait_for("staging", ROLLOUT);
     let pid = screen.pid().expect("it runs");
-    std::process::Command::new("kill").arg(pid.to_string()).status().expect("kill");
+    std::process::Command::new("kill")
+        .arg(pid.to_string())
+        .status()
+        .expect("kill");
     screen.wait_for_end(SOON);
-    eventually("the alternate screen is left", SOON, || !screen.is_full_screen());
+    eventually("the alternate screen is left", SOON, || {
+        !screen.is_full_screen()
+    });
 }

@@ -26,42 +26,73 @@ pub struct Screen {
 impl Screen {
     /// Opens the console of this laboratory on a terminal of so many columns and rows.
     pub fn open(laboratory: &Laboratory, columns: u16, rows: u16) -> Self {
-        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
-        let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
+        let size = PtySize {
+            rows,
+            cols: columns,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        let pair = native_pty_system()
+            .openpty(size)
+            .expect("a pseudo-terminal");
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_opsconsole"));
         command.env("OPSCONSOLE_DATA_DIR", laboratory.data_dir());
         command.env("OPSCONSOLE_CONFIG", "");
         command.env("OPSCONSOLE_AUTHOR", "ana");
         command.env("TERM", "xterm-256color");
         command.env_remove("NO_COLOR");
-        let child = pair.slave.spawn_command(command).expect("the console starts");
+        let child = pair
+            .slave
+            .spawn_command(command)
+            .expect("the console starts");
         drop(pair.slave);
         let parser = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
-        let mut reader = pair.master.try_clone_reader().expect("the terminal's output");
+        let mut reader = pair
+            .master
+            .try_clone_reader()
+            .expect("the terminal's output");
         let sink = parser.clone();
         std::thread::spawn(move || {
             let mut bytes = [0; 8192];
             while let Ok(read @ 1..) = reader.read(&mut bytes) {
-                sink.lock().expect("no reader panics").process(&bytes[..read]);
+                sink.lock()
+                    .expect("no reader panics")
+                    .process(&bytes[..read]);
             }
         });
         let writer = pair.master.take_writer().expect("the terminal's input");
-        Self { parser, writer, master: pair.master, child }
+        Self {
+            parser,
+            writer,
+            master: pair.master,
+            child,
+        }
     }
 
     /// What the terminal shows.
     pub fn text(&self) -> String {
-        self.parser.lock().expect("no reader panics").screen().contents()
+        self.parser
+            .lock()
+            .expect("no reader panics")
+            .screen()
+            .contents()
     }
 
     /// True while the program has the alternate screen.
     pub fn is_full_screen(&self) -> bool {
-        self.parser.lock().expect("no reader panics").screen().alternate_screen()
+        self.parser
+            .lock()
+            .expect("no reader panics")
+            .screen()
+            .alternate_screen()
     }
 
     /// Types keys.
     pub fn type_keys(&mut self, keys: &str) {
-        self.writer.write_all(keys.as_bytes()).and_then(|()| self.writer.flush()).expect("the terminal takes keys");
+        self.writer
+            .write_all(keys.as_bytes())
+            .and_then(|()| self.writer.flush())
+            .expect("the terminal takes keys");
     }
 
     /// Waits until the screen shows a text.
@@ -77,16 +108,29 @@ impl Screen {
             if is_so(&text) {
                 return;
             }
-            assert!(begun.elapsed() < limit, "not within {} s: {what}\n{text}", limit.as_secs());
+            assert!(
+                begun.elapsed() < limit,
+                "not within {} s: {what}\n{text}",
+                limit.as_secs()
+            );
             std::thread::sleep(Duration::from_millis(25));
         }
     }
 
     /// Changes the terminal's size.
     pub fn resize(&self, columns: u16, rows: u16) {
-        self.parser.lock().expect("no reader panics").screen_mut().set_size(rows, columns);
+        self.parser
+            .lock()
+            .expect("no reader panics")
+            .screen_mut()
+            .set_size(rows, columns);
         self.master
-            .resize(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 })
+            .resize(PtySize {
+                rows,
+                cols: columns,
+                pixel_width: 0,
+                pixel_height: 0,
+            })
             .expect("the terminal is resized");
     }
 
@@ -99,10 +143,18 @@ impl Screen {
     pub fn wait_for_end(&mut self, limit: Duration) -> u32 {
         let begun = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait().expect("the console can be waited for") {
+            if let Some(status) = self
+                .child
+                .try_wait()
+                .expect("the console can be waited for")
+            {
                 return status.exit_code();
             }
-            assert!(begun.elapsed() < limit, "the console did not end\n{}", self.text());
+            assert!(
+                begun.elapsed() < limit,
+                "the console did not end\n{}",
+                self.text()
+            );
             std::thread::sleep(Duration::from_millis(25));
         }
     }
