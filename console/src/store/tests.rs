@@ -23,13 +23,6 @@ impl Store {
         for _ in 0..pool.options().get_max_connections() {
             all.push(pool.acquire().await.unwrap());
         }
-        let filling = pages == 1;
-        if filling {
-            sqlx::query("CREATE TABLE IF NOT EXISTS ballast (bytes BLOB)")
-                .execute(&mut *all[0])
-                .await
-                .unwrap();
-        }
         for connection in &mut all {
             sqlx::query(sqlx::AssertSqlSafe(format!(
                 "PRAGMA max_page_count = {pages}"
@@ -38,14 +31,28 @@ impl Store {
             .await
             .unwrap();
         }
-        if filling {
-            for size in [4000, 400, 40, 4] {
-                let insert = format!("INSERT INTO ballast VALUES (zeroblob({size}))");
-                while sqlx::query(sqlx::AssertSqlSafe(insert.clone()))
-                    .execute(&mut *all[0])
-                    .await
-                    .is_ok()
-                {}
+        if pages > 1 {
+            return;
+        }
+        // Every table has room left in its own pages.
+        let ballast = [
+            "INSERT INTO locks (place, version, record) VALUES (?1, 1, ?2)",
+            "INSERT INTO seen (scope, what, at, document) VALUES (?1, 'ballast', 1, ?2)",
+            "INSERT INTO runs (id, environment, scope, verb, author, plan, started_at, \
+             deadline_at, finished_at, heartbeat_at) VALUES (?1, '', '', '', '', ?2, 0, 0, 0, 0)",
+        ];
+        for size in [3000, 300, 30, 3] {
+            for insert in ballast {
+                for count in 0.. {
+                    let done = sqlx::query(insert)
+                        .bind(format!("ballast-{size}-{count}"))
+                        .bind("x".repeat(size))
+                        .execute(&mut *all[0])
+                        .await;
+                    if done.is_err() {
+                        break;
+                    }
+                }
             }
         }
     }

@@ -68,7 +68,7 @@ async fn what_the_console_saw_ring_is_remembered_for_the_next_rollback() {
         plan.passed_over,
         [(
             "1.6.1 (api-prod:2)".to_owned(),
-            "alarm prod-api-5xx rang while it was live, at 2026-03-01 13:30 UTC".to_owned()
+            "alarm prod-api-5xx rang while it was live, at 2026-03-01 13:25 UTC".to_owned()
         )]
     );
 }
