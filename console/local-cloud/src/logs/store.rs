@@ -418,18 +418,15 @@ impl LogStore {
     }
 
     fn release_held_back(&self, now: i64) {
-        let due: Vec<HeldBack> = {
+        // In order of their arrival, which is the order in which they become visible as long as
+        // the delay is the same; after a change of the delay one may wait for another.
+        let mut due = Vec::new();
+        {
             let mut late = lock(&self.late);
-            if late.held_back.is_empty() {
-                return;
+            while late.held_back.front().is_some_and(|h| h.visible_ms <= now) {
+                due.extend(late.held_back.pop_front());
             }
-            let (due, rest) = late
-                .held_back
-                .drain(..)
-                .partition::<Vec<_>, _>(|held| held.visible_ms <= now);
-            late.held_back = rest.into();
-            due
-        };
+        }
         for held in due {
             self.take_in(
                 &held.group,
