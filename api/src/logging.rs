@@ -5,25 +5,25 @@ use std::io::Write;
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::request_id;
-use crate::settings::Settings;
 
 /// Sends every event of this process to standard output, and panics as events too.
 /// A second call changes nothing.
-pub fn start(settings: &Settings) {
+pub(crate) fn start(release: &str, environment: &str, level: LevelFilter) {
     let lines = JsonLines {
-        release: settings.release.clone(),
-        environment: settings.environment.clone(),
+        release: release.to_owned(),
+        environment: environment.to_owned(),
     };
     // Fails only where a subscriber is in place already, which then keeps serving.
     let _ = tracing_subscriber::fmt()
         .event_format(lines)
-        .with_max_level(settings.log_level)
+        .with_max_level(level)
         .with_writer(|| Stdout)
         .try_init();
     std::panic::set_hook(Box::new(|panic| {
@@ -51,9 +51,9 @@ impl Write for Stdout {
 }
 
 /// The shape of a line: `timestamp`, `level`, `message`, `release`, `environment`, fields.
-pub(crate) struct JsonLines {
-    pub(crate) release: String,
-    pub(crate) environment: String,
+struct JsonLines {
+    release: String,
+    environment: String,
 }
 
 impl<S, N> FormatEvent<S, N> for JsonLines

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::sqlite::SqliteConnectOptions;
 use tracing::level_filters::LevelFilter;
 
 /// What every variable of this program starts with.
@@ -95,6 +97,11 @@ impl DatabaseUrl {
         }
         if rest.trim_start_matches('/').is_empty() {
             return Err("names no file; use for example sqlite:///data/api.db".into());
+        }
+        if SqliteConnectOptions::from_str(text).is_err() {
+            return Err(
+                "has a parameter that SQLite does not know; leave out what follows ?".into(),
+            );
         }
         Ok(Self(text.to_owned()))
     }
@@ -386,7 +393,13 @@ mod tests {
 
     #[test]
     fn a_database_in_memory_or_without_a_name_is_refused() {
-        for url in ["sqlite::memory:", "sqlite://", "sqlite://x?mode=memory", ""] {
+        for url in [
+            "sqlite::memory:",
+            "sqlite://",
+            "sqlite://x?mode=memory",
+            "sqlite://x?colour=red",
+            "",
+        ] {
             assert!(DatabaseUrl::parse(url).is_err(), "{url} must be refused");
         }
     }
