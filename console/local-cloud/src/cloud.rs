@@ -74,3 +74,31 @@ impl Cloud {
         now_ms().saturating_sub(self.last_use_ms.load(Ordering::Relaxed))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::settings::{Credentials, DataDir, Pace, TaskProgram};
+
+    /// A cloud in a directory of its own, with nothing running.
+    pub(crate) fn cloud_in(directory: &std::path::Path) -> Arc<Cloud> {
+        Cloud::load(Settings {
+            data: DataDir::under(directory),
+            credentials: Credentials::generate(),
+            idle: None,
+            pace: Pace::default(),
+            task_program: TaskProgram::this_executable().expect("this executable"),
+        })
+        .expect("a cloud")
+    }
+
+    #[test]
+    fn using_a_cloud_ends_its_idleness() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let cloud = cloud_in(directory.path());
+        cloud.last_use_ms.store(now_ms() - 60_000, Ordering::Relaxed);
+        assert!(cloud.idle_ms() >= 60_000);
+        cloud.touch();
+        assert!(cloud.idle_ms() < 60_000);
+    }
+}

@@ -330,7 +330,6 @@ pub fn task(world: &World, task: &Task) -> Value {
             { "name": "privateIPv4Address", "value": "127.0.0.1" },
         ],
     });
-    let body = definition.map(|d| &d.body);
     let overrides = if task.overrides.is_object() {
         task.overrides.clone()
     } else {
@@ -358,10 +357,7 @@ pub fn task(world: &World, task: &Task) -> Value {
         "launchType": "FARGATE",
         "overrides": overrides,
         "platformVersion": PLATFORM_VERSION,
-        "platformFamily": body
-            .and_then(|b| b.get("runtimePlatform"))
-            .and_then(|p| members::text(p, "operatingSystemFamily"))
-            .map_or("Linux", |_| "Linux"),
+        "platformFamily": "Linux",
         "pullStartedAt": time(task.pulled_at),
         "pullStoppedAt": time(task.pulled_at),
         "startedAt": time(task.started_at),
