@@ -4,4 +4,4 @@
 mod registry;
 
 // pub use actions::{handle, layer_blob};
-pub use registry::{ImageNotFound, Registry, ResolvedImage};
+pub use registry::{ImageNotFound, Registry, ResolvedImage, registry_host};
