@@ -8,7 +8,10 @@ mod author;
 mod bill;
 mod diff;
 mod health;
+mod judgement;
+mod lock;
 mod log_line;
+mod mask;
 mod metrics;
 mod money;
 mod names;
@@ -16,13 +19,17 @@ mod plan;
 mod release;
 mod revision;
 mod rollout;
+mod run;
 mod service;
 
 pub use author::{Author, Caller};
 pub use bill::{Architecture, BillLine, BillOfResources, Schedule};
-pub use diff::{DiffLine, DocumentDiff};
+pub use diff::{DiffLine, DocumentDiff, document_diff};
 pub use health::{Alarm, AlarmState, Assessment, Cause, Health, Symptom};
+pub use judgement::{Judgement, Verdict};
+pub use lock::LockRecord;
 pub use log_line::{Level, RawLogEvent};
+pub use mask::{MASK, is_secret_name, mask_document, mask_text};
 pub use metrics::{Metrics, Series, Window};
 pub use money::{Amount, Usd};
 pub use names::{
@@ -36,4 +43,5 @@ pub use rollout::{
     Breaker, RolloutOutcome, RolloutProgress, RolloutRecord, RolloutSide, RolloutTicket, Stage,
     StageState,
 };
+pub use run::RunOutcome;
 pub use service::{Event, Instance, InstanceState, Observation, Service, StoppedInstance, Target};
