@@ -39,7 +39,7 @@ pub enum FaultKind {
 pub struct FaultRequest {
     /// What goes wrong.
     pub kind: FaultKind,
-    /// Only for this service: `ecs`, `logs`, `ecr`, `elasticloadbalancing`, `monitoring`, `s3`,
+    /// Only for this service: `ecs`, `logs`, `ecr`, `elasticloadbalancing`, `cloudwatch`, `s3`,
     /// `sts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,

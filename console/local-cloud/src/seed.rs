@@ -123,7 +123,7 @@ const RELEASES: [Release; 9] = [
         git_sha: "19b7f3c8e2a64d05bb81c97e40fd26a35c8e7d16",
         age_days: 12,
         change: "Read the item limit from the environment",
-        fault: Some(("OPSCONSOLE_API_FAULT_CRASH_AFTER_MS", "400")),
+        fault: Some(("OPSCONSOLE_API_FAULT_CRASH_AFTER_MS", "1")),
     },
     Release {
         version: "1.6.0",

@@ -4,7 +4,6 @@
 //! headers that the client says it signed.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
-use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -156,6 +155,10 @@ pub fn verify(
         Refusal::Incomplete(format!("Date in X-Amz-Date header must be in ISO8601 'basic format'. Got '{date}'."))
     })?;
     check_clock(date, at, now)?;
+    // A signature that leaves the host out would be as good for another one.
+    if !authorization.signed_headers.split(';').any(|name| name == "host") {
+        return Err(Refusal::Incomplete("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.".to_owned()));
+    }
     if !date.starts_with(authorization.date) || header("x-amz-security-token") != key.session_token.as_deref() {
         return Err(Refusal::Mismatch);
     }
@@ -173,12 +176,13 @@ pub fn verify(
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
     }
+    let identity = identity(key);
     let params = v4::SigningParams::builder()
         .region(authorization.region)
         .name(authorization.service)
         .time(at)
         .settings(settings)
-        .identity(&identity(key))
+        .identity(&identity)
         .build()
         .map_err(|_| Refusal::Mismatch)?
         .into();
@@ -196,7 +200,7 @@ pub fn verify(
                 .name(authorization.service)
                 .time(at)
                 .settings(())
-                .identity(&identity(key))
+                .identity(&identity)
                 .build()
                 .map_err(|_| Refusal::Mismatch)?;
             let signed = framing.starts_with("STREAMING-AWS4-HMAC-SHA256-PAYLOAD");
@@ -236,13 +240,8 @@ fn canonical<'a>(
                 .filter_map(move |value| Some((name, value.to_str().ok()?)))
         })
         .collect();
-    // The signer takes the host from an absolute URL; the header that came is the one signed.
-    let uri: Cow<'_, str> = request.path_and_query.into();
-    let body = match payload.as_str() {
-        "UNSIGNED-PAYLOAD" => SignableBody::UnsignedPayload,
-        _ => SignableBody::Precomputed(payload),
-    };
-    SignableRequest::new(request.method, uri, headers.into_iter(), body)
+    let body = SignableBody::Precomputed(payload);
+    SignableRequest::new(request.method, request.path_and_query, headers.into_iter(), body)
         .map_err(|_| Refusal::Mismatch)
 }
 
@@ -297,12 +296,13 @@ mod tests {
     /// Signs as a client of `service` would at `at`, over `host` and `x-amz-target`.
     fn signed(key: &AccessKey, service: &str, uri: &str, body: &Bytes, at: SystemTime) -> HeaderMap {
         let host = "127.0.0.1:4566";
+        let identity = identity(key);
         let params = v4::SigningParams::builder()
             .region("us-east-1")
             .name(service)
             .time(at)
             .settings(SigningSettings::default())
-            .identity(&identity(key))
+            .identity(&identity)
             .build()
             .expect("params")
             .into();

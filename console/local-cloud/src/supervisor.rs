@@ -13,7 +13,7 @@ use crate::cloud::Cloud;
 use crate::protocol::now_ms;
 use crate::settings::{DataDir, Pace, Settings, TaskProgram};
 use crate::state_file::{self, Kept, State};
-use crate::{ecs, proxy, seed};
+use crate::{cloudwatch, ecs, http, proxy, seed};
 
 /// A cloud that nobody has asked anything for this long ends.
 pub const IDLE_DEFAULT: Duration = Duration::from_secs(30 * 60);
@@ -114,9 +114,8 @@ async fn run(options: &Options) -> Result<ExitCode, Failure> {
     let mut parts = tokio::task::JoinSet::new();
     parts.spawn(ecs::run_forever(cloud.clone()));
     parts.spawn(ecs::measure_forever(cloud.clone()));
-    // parts.spawn(cloudwatch::evaluate_forever(cloud.clone()));
-    // parts.spawn(traffic::generate_forever(cloud.clone()));
-    let endpoint = tokio::spawn(async move { let _l = listener; });
+    parts.spawn(cloudwatch::evaluate_forever(cloud.clone()));
+    let endpoint = tokio::spawn(http::serve(cloud.clone(), listener, stop.clone()));
 
     kept.port = Some(address.port());
     trying("keep its key", kept.write(data))?;
@@ -131,6 +130,7 @@ async fn run(options: &Options) -> Result<ExitCode, Failure> {
     stop.cancel();
     ecs::shut_down(&cloud, SHUT_DOWN_TIME).await;
     parts.shutdown().await;
+    cloud.elb.close_listeners();
     let _ = endpoint.await;
     // Gone last: whoever sees no state file may start another cloud at once.
     trying("remove its state file", remove_state(data))?;

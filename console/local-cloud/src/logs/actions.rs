@@ -77,7 +77,11 @@ fn exists(what: &str) -> AwsError {
 
 /// An empty answer when the group was there.
 fn known(found: bool) -> Result<Value, AwsError> {
-    if found { Ok(json!({})) } else { Err(no_group()) }
+    if found {
+        Ok(json!({}))
+    } else {
+        Err(no_group())
+    }
 }
 
 /// The group's name, given as a name or within an ARN.
@@ -320,8 +324,14 @@ fn put_events(store: &LogStore, input: &Value) -> Result<Value, AwsError> {
         ));
     }
     let now = now_ms();
-    let too_old = events.iter().filter(|(at, _)| *at < now - OLD_MAX_MS).count();
-    let too_new = events.iter().filter(|(at, _)| *at > now + NEW_MAX_MS).count();
+    let too_old = events
+        .iter()
+        .filter(|(at, _)| *at < now - OLD_MAX_MS)
+        .count();
+    let too_new = events
+        .iter()
+        .filter(|(at, _)| *at > now + NEW_MAX_MS)
+        .count();
     for (at, message) in &events[too_old..events.len() - too_new] {
         store.put(&group, stream, *at, (*message).to_owned());
     }

@@ -64,7 +64,11 @@ pub(super) fn filter_events(
         let page = json!({ "events": events, "searchedLogStreams": [] });
         with_token(page, token.map(write_token))
     };
-    if first_page && faults.hit(FaultKind::EmptyPages, "logs", "FilterLogEvents").is_some() {
+    if first_page
+        && faults
+            .hit(FaultKind::EmptyPages, "logs", "FilterLogEvents")
+            .is_some()
+    {
         return Ok(answer(Vec::new(), Some(after)));
     }
     let range = ScanRange {
@@ -76,7 +80,8 @@ pub(super) fn filter_events(
         looked_at_max: PAGE_LOOKED_AT_MAX,
     };
     let wanted = |stream: &str| {
-        (names.is_empty() || names.contains(&stream)) && prefix.is_none_or(|p| stream.starts_with(p))
+        (names.is_empty() || names.contains(&stream))
+            && prefix.is_none_or(|p| stream.starts_with(p))
     };
     let scan = store
         .scan(&group, &range, wanted, |message| pattern.matches(message))

@@ -16,14 +16,22 @@ fn ask(store: &LogStore, action: &str, input: Value) -> Result<Value, AwsError> 
 
 fn messages(page: &Value) -> Vec<&str> {
     let events = page["events"].as_array().expect("events");
-    events.iter().map(|e| e["message"].as_str().expect("text")).collect()
+    events
+        .iter()
+        .map(|e| e["message"].as_str().expect("text"))
+        .collect()
 }
 
 /// Ten events a second apart, in two streams by turns.
 fn ten() -> LogStore {
     let store = LogStore::new();
     for i in 0..10 {
-        store.put(GROUP, ["a", "b"][i % 2], 1_000 * i as i64, format!("line {i}"));
+        store.put(
+            GROUP,
+            ["a", "b"][i % 2],
+            1_000 * i as i64,
+            format!("line {i}"),
+        );
     }
     store
 }
@@ -45,7 +53,10 @@ fn drain(store: &LogStore, mut input: Value) -> Vec<String> {
 fn pages_follow_each_other_without_gap_or_overlap() {
     let store = ten();
     let all: Vec<String> = (0..10).map(|i| format!("line {i}")).collect();
-    assert_eq!(drain(&store, json!({"logGroupName": GROUP, "limit": 3})), all);
+    assert_eq!(
+        drain(&store, json!({"logGroupName": GROUP, "limit": 3})),
+        all
+    );
     let arn = "arn:aws:logs:us-east-1:123456789012:log-group:/ecs/dev/api:*";
     assert_eq!(drain(&store, json!({"logGroupIdentifier": arn})), all);
 }
@@ -57,9 +68,18 @@ fn a_reader_chooses_by_time_stream_and_pattern() {
         input["logGroupName"] = GROUP.into();
         drain(&store, input)
     };
-    assert_eq!(get(json!({"startTime": 7_000, "endTime": 8_000})), ["line 7", "line 8"]);
-    assert_eq!(get(json!({"logStreamNames": ["b"], "startTime": 7_000})), ["line 7", "line 9"]);
-    assert_eq!(get(json!({"logStreamNamePrefix": "a", "startTime": 7_000})), ["line 8"]);
+    assert_eq!(
+        get(json!({"startTime": 7_000, "endTime": 8_000})),
+        ["line 7", "line 8"]
+    );
+    assert_eq!(
+        get(json!({"logStreamNames": ["b"], "startTime": 7_000})),
+        ["line 7", "line 9"]
+    );
+    assert_eq!(
+        get(json!({"logStreamNamePrefix": "a", "startTime": 7_000})),
+        ["line 8"]
+    );
     assert_eq!(get(json!({"filterPattern": "\"line 3\""})), ["line 3"]);
 }
 
@@ -84,7 +104,10 @@ fn a_stream_is_read_from_both_ends_and_tokens_repeat_at_the_end() {
     let store = ten();
     let get = |more: Value| {
         let mut input = json!({"logGroupName": GROUP, "logStreamName": "a", "limit": 2});
-        input.as_object_mut().expect("map").extend(more.as_object().cloned().expect("map"));
+        input
+            .as_object_mut()
+            .expect("map")
+            .extend(more.as_object().cloned().expect("map"));
         ask(&store, "GetLogEvents", input).expect("page")
     };
     let tail = get(json!({}));
@@ -165,14 +188,20 @@ fn an_empty_page_with_a_token_is_not_the_end() {
 fn what_is_wrong_is_said_as_the_service_says_it() {
     let store = ten();
     let code = |action: &str, input: Value| {
-        ask(&store, action, input).expect_err(action).code.into_owned()
+        ask(&store, action, input)
+            .expect_err(action)
+            .code
+            .into_owned()
     };
     let nowhere = json!({"logGroupName": "/no"});
     for action in ["FilterLogEvents", "DescribeLogStreams", "DeleteLogGroup"] {
         assert_eq!(code(action, nowhere.clone()), "ResourceNotFoundException");
     }
     let group = json!({"logGroupName": GROUP});
-    assert_eq!(code("CreateLogGroup", group.clone()), "ResourceAlreadyExistsException");
+    assert_eq!(
+        code("CreateLogGroup", group.clone()),
+        "ResourceAlreadyExistsException"
+    );
     assert_eq!(code("StartQuery", group), "UnknownOperationException");
     for bad in [
         json!({"filterPattern": "a-b"}),
@@ -209,12 +238,25 @@ fn events_too_old_or_too_new_are_rejected_and_the_others_kept() {
 #[test]
 fn fifty_thousand_lines_are_taken_in_within_ten_seconds_of_a_debug_build() {
     let store = LogStore::new();
-    let line = format!(r#"{{"level":"INFO","message":"request","pad":"{}"}}"#, "x".repeat(300));
+    let line = format!(
+        r#"{{"level":"INFO","message":"request","pad":"{}"}}"#,
+        "x".repeat(300)
+    );
     let begin = Instant::now();
     for i in 0..50_000 {
         store.put(GROUP, ["a", "b", "c", "d"][i % 4], i as i64, line.clone());
     }
     let took = begin.elapsed();
-    assert!(took < Duration::from_secs(10), "5,000 lines a second: {took:?}");
-    assert_eq!(drain(&store, json!({"logGroupName": GROUP, "filterPattern": "nothing"})).len(), 0);
+    assert!(
+        took < Duration::from_secs(10),
+        "5,000 lines a second: {took:?}"
+    );
+    assert_eq!(
+        drain(
+            &store,
+            json!({"logGroupName": GROUP, "filterPattern": "nothing"})
+        )
+        .len(),
+        0
+    );
 }

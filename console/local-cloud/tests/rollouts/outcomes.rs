@@ -8,7 +8,7 @@ use crate::support::{stage, text};
 use crate::traffic::ask;
 
 const NEVER_READY: (&str, &str) = ("OPSCONSOLE_API_FAULT_NEVER_READY", "on");
-const CRASH: (&str, &str) = ("OPSCONSOLE_API_FAULT_CRASH_AFTER_MS", "100");
+const CRASH: (&str, &str) = ("OPSCONSOLE_API_FAULT_CRASH_AFTER_MS", "1");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_good_release_replaces_the_old_one_and_no_request_fails() {

@@ -126,6 +126,7 @@ impl Stage {
     pub async fn reopened(self) -> Self {
         ecs::shut_down(&self.cloud, Duration::from_secs(10)).await;
         assert_eq!(self.cloud.ecs.process_count(), 0, "all processes have ended");
+        self.cloud.elb.close_listeners();
         let Self { directory, .. } = self;
         let stage = Self::open(directory, Duration::from_millis(500)).await;
         stage.publish("good", &[]);

@@ -88,8 +88,7 @@ fn field(cursor: &mut Cursor<'_>) -> Result<Conditions, PatternError> {
                 None => cursor.unexpected("the name of a field"),
             });
         }
-        if let (Some(comparison), Some(group)) =
-            (Comparison::parse(cursor)?, conditions.last_mut())
+        if let (Some(comparison), Some(group)) = (Comparison::parse(cursor)?, conditions.last_mut())
         {
             group.push(comparison);
         }

@@ -65,7 +65,11 @@ fn term(cursor: &mut Cursor<'_>) -> Result<Term, PatternError> {
     }
     if let Some(phrase) = cursor.quoted()? {
         // A pattern of one blank is the documented way to match everything.
-        return Ok(Term::Text(if phrase == " " { String::new() } else { phrase }));
+        return Ok(Term::Text(if phrase == " " {
+            String::new()
+        } else {
+            phrase
+        }));
     }
     let word = cursor.take_while(|c| c.is_alphanumeric() || c == '_');
     match cursor.peek() {

@@ -12,10 +12,16 @@ fn matches(pattern: &str, message: &str) -> bool {
 #[track_caller]
 fn check(pattern: &str, yes: &[&str], no: &[&str]) {
     for message in yes {
-        assert!(matches(pattern, message), "{pattern} should match {message}");
+        assert!(
+            matches(pattern, message),
+            "{pattern} should match {message}"
+        );
     }
     for message in no {
-        assert!(!matches(pattern, message), "{pattern} should not match {message}");
+        assert!(
+            !matches(pattern, message),
+            "{pattern} should not match {message}"
+        );
     }
 }
 
@@ -29,28 +35,52 @@ const INTERNAL: &str = "[ERROR 500] INTERNAL SERVER ERROR";
 fn terms_must_all_be_there_wherever_they_are() {
     check("", &[BAD, ""], &[]);
     check("\" \"", &[BAD, "x"], &[]);
-    check("ERROR", &[BAD, UNAUTHORIZED, "InvalidERRORs"], &["[error]", ""]);
+    check(
+        "ERROR",
+        &[BAD, UNAUTHORIZED, "InvalidERRORs"],
+        &["[error]", ""],
+    );
     check("ERROR ARGUMENTS", &[MISSING, INVALID], &[BAD, UNAUTHORIZED]);
-    check("\"INTERNAL SERVER ERROR\"", &[INTERNAL], &["INTERNAL ERROR SERVER"]);
+    check(
+        "\"INTERNAL SERVER ERROR\"",
+        &[INTERNAL],
+        &["INTERNAL ERROR SERVER"],
+    );
     check(r#""say \"hi\"""#, &[r#"say "hi""#], &["say hi"]);
 }
 
 #[test]
 fn optional_terms_count_only_among_themselves() {
-    check("?ERROR ?ARGUMENTS", &[BAD, MISSING, "ARGUMENTS"], &["[INFO]"]);
-    check("?ERROR ?ARGUMENTS REQUEST", &["[INFO 200] SUCCESSFUL REQUEST", BAD], &[MISSING]);
+    check(
+        "?ERROR ?ARGUMENTS",
+        &[BAD, MISSING, "ARGUMENTS"],
+        &["[INFO]"],
+    );
+    check(
+        "?ERROR ?ARGUMENTS REQUEST",
+        &["[INFO 200] SUCCESSFUL REQUEST", BAD],
+        &[MISSING],
+    );
 }
 
 #[test]
 fn excluded_terms_must_not_be_there() {
     check("ERROR -ARGUMENTS", &[BAD, UNAUTHORIZED], &[MISSING, "ok"]);
     check("-ERROR", &["ok"], &[BAD]);
-    check("ERROR -\"BAD REQUEST\" -%40[12]%", &[MISSING], &[BAD, UNAUTHORIZED]);
+    check(
+        "ERROR -\"BAD REQUEST\" -%40[12]%",
+        &[MISSING],
+        &[BAD, UNAUTHORIZED],
+    );
 }
 
 #[test]
 fn regular_expressions_stand_between_percent_signs() {
-    check("%AUTHORIZED%", &[UNAUTHORIZED, "[SUCCESS 200] AUTHORIZED REQUEST"], &[BAD]);
+    check(
+        "%AUTHORIZED%",
+        &[UNAUTHORIZED, "[SUCCESS 200] AUTHORIZED REQUEST"],
+        &[BAD],
+    );
     check(r"%^\[ERROR\s4\d{2}% REQUEST", &[BAD], &[INTERNAL, MISSING]);
     check("%gray|grey%", &["gray", "grey"], &["griy"]);
     for refused in ["%(a)%", "%a!%", "%a", "%[%", "%a% %b% %c%"] {
@@ -124,26 +154,59 @@ fn json_conditions_are_those_of_the_documentation() {
 
 #[test]
 fn space_delimited_fields_are_compared_by_their_place() {
-    let line = r#"127.0.0.1 Prod frank [10/Oct/2000:13:25:15 -0700] "GET /index.html HTTP/1.0" 404 1534"#;
+    let line =
+        r#"127.0.0.1 Prod frank [10/Oct/2000:13:25:15 -0700] "GET /index.html HTTP/1.0" 404 1534"#;
     let all = "[ip, user, username, timestamp, request =*.html*, status_code = 4*, bytes > 1000]";
     check(all, &[line], &["127.0.0.1 Prod frank"]);
     check("[..., status_code = 404, bytes]", &[line], &[]);
     check("[..., status_code = 5*, bytes]", &[], &[line]);
     check("[ip = %127\\.0\\.0\\.[1-9]%, ...]", &[line], &[]);
-    check("[w1 = ERROR, w2]", &["ERROR code"], &["WARN code", "ERROR code more"]);
-    check("[w1 != ERROR && w1 != WARN, ...]", &["INFO a b"], &["ERROR a", "WARN"]);
-    check("[w1 = ERROR || w1 = WARN, ...]", &["ERROR a", "WARN"], &["INFO a b"]);
+    check(
+        "[w1 = ERROR, w2]",
+        &["ERROR code"],
+        &["WARN code", "ERROR code more"],
+    );
+    check(
+        "[w1 != ERROR && w1 != WARN, ...]",
+        &["INFO a b"],
+        &["ERROR a", "WARN"],
+    );
+    check(
+        "[w1 = ERROR || w1 = WARN, ...]",
+        &["ERROR a", "WARN"],
+        &["INFO a b"],
+    );
 }
 
 #[test]
 fn what_is_not_a_pattern_is_refused_as_the_service_does() {
-    let said = |pattern: &str| FilterPattern::parse(pattern).expect_err(pattern).to_string();
+    let said = |pattern: &str| {
+        FilterPattern::parse(pattern)
+            .expect_err(pattern)
+            .to_string()
+    };
     assert_eq!(said("foo-bar"), "Invalid character(s) in term '-'");
     assert_eq!(said("status: timeout"), "Invalid character(s) in term ':'");
-    assert_eq!(said("{ $.\"sc-status\" = 5* }"), "Invalid character(s) in term '\"'");
+    assert_eq!(
+        said("{ $.\"sc-status\" = 5* }"),
+        "Invalid character(s) in term '\"'"
+    );
     for refused in [
-        "{", "{ }", "{ $.a }", "{ $.a = }", "{ $.a = 1", "{ $.a = 1 } x", "{ level = 1 }",
-        "{ $.a > text }", "{ $.a[x] = 1 }", "\"open", "?", "-", "[a", "[..., a, ...]", "[a b]",
+        "{",
+        "{ }",
+        "{ $.a }",
+        "{ $.a = }",
+        "{ $.a = 1",
+        "{ $.a = 1 } x",
+        "{ level = 1 }",
+        "{ $.a > text }",
+        "{ $.a[x] = 1 }",
+        "\"open",
+        "?",
+        "-",
+        "[a",
+        "[..., a, ...]",
+        "[a b]",
     ] {
         assert!(FilterPattern::parse(refused).is_err(), "{refused}");
     }

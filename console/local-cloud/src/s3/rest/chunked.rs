@@ -78,7 +78,13 @@ mod tests {
 
     #[test]
     fn broken_framing_is_refused_and_never_read_beyond_its_end() {
-        for framed in ["", "3\r\nab", "zz\r\nabc\r\n", "3\r\nabcX\r\n0\r\n\r\n", "ffffffffff\r\n"] {
+        for framed in [
+            "",
+            "3\r\nab",
+            "zz\r\nabc\r\n",
+            "3\r\nabcX\r\n0\r\n\r\n",
+            "ffffffffff\r\n",
+        ] {
             let framed = Bytes::copy_from_slice(framed.as_bytes());
             assert!(decode(&framed, None).is_err(), "{framed:?}");
         }
