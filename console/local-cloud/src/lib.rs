@@ -5,6 +5,7 @@
 //! tasks are processes of `opsconsole-api` behind a reverse proxy, so that a rollout, its
 //! failure and its way back really happen.
 
+mod admin;
 pub mod client;
 pub mod cloud;
 pub mod cloudwatch;
@@ -13,6 +14,7 @@ pub mod ecs;
 pub mod elb;
 pub mod faults;
 pub mod hidden;
+pub mod http;
 pub mod logs;
 pub mod process;
 pub mod protocol;
@@ -20,8 +22,11 @@ pub mod proxy;
 pub mod s3;
 pub mod seed;
 pub mod settings;
+pub mod sigv4;
 mod state_file;
+mod sts;
 pub mod supervisor;
+pub mod traffic;
 
 pub use client::{ClientError, Endpoint, LocalCloud};
 pub use cloud::Cloud;
