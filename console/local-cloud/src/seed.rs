@@ -294,7 +294,7 @@ fn put_alarms(
         id("UnHealthyHostCount"),
         Statistic::Maximum,
         ALARM_PERIOD_S,
-        Comparison::GreaterThan,
+        Comparison::Greater,
         0.0,
     );
     let slow = AlarmDefinition::on_metric(
@@ -302,7 +302,7 @@ fn put_alarms(
         id("TargetResponseTime"),
         Statistic::Percentile(95.0),
         ALARM_PERIOD_S,
-        Comparison::GreaterThan,
+        Comparison::Greater,
         0.5,
     );
     let failing = AlarmDefinition {
@@ -312,7 +312,7 @@ fn put_alarms(
             id("HTTPCode_Target_5XX_Count"),
             Statistic::Sum,
             ALARM_PERIOD_S,
-            Comparison::GreaterThan,
+            Comparison::Greater,
             3.0,
         )
     };
