@@ -13,7 +13,7 @@ use crate::cloud::Cloud;
 use crate::protocol::now_ms;
 use crate::settings::{DataDir, Pace, Settings, TaskProgram};
 use crate::state_file::{self, Kept, State};
-use crate::{cloudwatch, ecs, http, proxy, seed};
+use crate::{cloudwatch, ecs, http, proxy, seed, traffic};
 
 /// A cloud that nobody has asked anything for this long ends.
 pub const IDLE_DEFAULT: Duration = Duration::from_secs(30 * 60);
@@ -117,6 +117,7 @@ async fn run(options: &Options) -> Result<ExitCode, Failure> {
     parts.spawn(ecs::run_forever(cloud.clone()));
     parts.spawn(ecs::measure_forever(cloud.clone()));
     parts.spawn(cloudwatch::evaluate_forever(cloud.clone()));
+    parts.spawn(traffic::generate_forever(cloud.clone()));
     let endpoint = tokio::spawn(http::serve(cloud.clone(), listener, stop.clone()));
 
     kept.port = Some(address.port());
