@@ -13,7 +13,7 @@ use crate::cloud::Cloud;
 use crate::protocol::now_ms;
 use crate::settings::{DataDir, Pace, Settings, TaskProgram};
 use crate::state_file::{self, Kept, State};
-use crate::{cloudwatch, ecs, http, proxy, seed};
+use crate::{cloudwatch, ecs, http, proxy, seed, traffic};
 
 /// A cloud that nobody has asked anything for this long ends.
 pub const IDLE_DEFAULT: Duration = Duration::from_secs(30 * 60);
@@ -63,6 +63,8 @@ pub fn main(options: Options) -> ExitCode {
         // only for the leader of a session, who is out of it already.
         let _ = nix::unistd::setsid();
     }
+    // Whatever it and its tasks write is for its owner only, their database included.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     tracing_subscriber::fmt()
         .with_ansi(false)
         .with_writer(io::stderr)
@@ -119,6 +121,7 @@ async fn run(options: &Options) -> Result<ExitCode, Failure> {
     parts.spawn(ecs::run_forever(cloud.clone()));
     parts.spawn(ecs::measure_forever(cloud.clone()));
     parts.spawn(cloudwatch::evaluate_forever(cloud.clone()));
+    parts.spawn(traffic::generate_forever(cloud.clone()));
     let endpoint = tokio::spawn(http::serve(cloud.clone(), listener, stop.clone()));
 
     kept.port = Some(address.port());

@@ -85,6 +85,8 @@ impl Stage {
             idle: None,
             pace: Pace {
                 scheduler_tick: Duration::from_millis(50),
+                provisioning: Duration::ZERO,
+                pulling: Duration::ZERO,
                 health_interval: Duration::from_millis(300),
                 restart_backoff_first: Duration::from_millis(100),
                 bake_time_min: bake,
