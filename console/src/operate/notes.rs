@@ -47,9 +47,10 @@ impl Known<'_> {
                 let reign = reigns
                     .iter()
                     .rfind(|reign| reign.rollout.started_at <= since && since < reign.end)?;
-                let inherited = reign.follows_bad
-                    && since < reign.live_at() + AFTERMATH
-                    && observation.at < (reign.live_at() + AFTERMATH * 2).min(reign.end);
+                let persists = observation.at >= reign.live_at() + AFTERMATH * 2
+                    && observation.at <= reign.end;
+                let inherited =
+                    reign.follows_bad && since < reign.live_at() + AFTERMATH && !persists;
                 (!inherited).then(|| {
                     self.alarmed(reign.rollout, since, format!("alarm {} rang", alarm.name))
                 })
