@@ -35,6 +35,8 @@ pub struct TailOptions {
     pub start: TailStart,
     /// Where to end, exclusive, in milliseconds since the epoch; goes on for ever when `None`.
     pub end_ms: Option<i64>,
+    /// True to end once everything that is there was read, instead of following.
+    pub once: bool,
     /// Only these streams (at most 100); all when empty.
     pub streams: Vec<String>,
     /// Pause between two polls when there is nothing more to read.
@@ -47,6 +49,7 @@ impl TailOptions {
         Self {
             start,
             end_ms: None,
+            once: false,
             streams: Vec::new(),
             poll_every: Duration::from_secs(1),
         }
@@ -160,6 +163,7 @@ impl Tail {
             poller,
             budget,
             poll_every: options.poll_every,
+            once: options.once,
             out: Outlet {
                 events: events_tx,
                 state: state_tx,
@@ -298,6 +302,7 @@ struct Reader {
     poller: Poller,
     budget: Arc<Budget>,
     poll_every: Duration,
+    once: bool,
     out: Outlet,
     trouble: Option<Trouble>,
     gap: GapState,
@@ -327,7 +332,7 @@ impl Reader {
                     let (drained, ended) = (step.drained, step.ended);
                     self.out.take(step).await?;
                     self.succeeded(drained).await?;
-                    if ended {
+                    if ended || (self.once && drained) {
                         self.out.flush().await?;
                         return Ok(());
                     }
