@@ -20,6 +20,11 @@ impl LogsState {
     pub fn new(environment: EnvironmentName) -> Self {
         Self { environment }
     }
+
+    /// The screen of one log stream.
+    pub fn of_stream(environment: EnvironmentName, _stream: String, _label: String) -> Self {
+        Self { environment }
+    }
 }
 
 impl ScreenState for LogsState {
