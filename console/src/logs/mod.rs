@@ -1,1 +1,33 @@
-//! Logs: source → merge → store → filter and search. Knows nothing of the screen.
+//! Logs: read ([`Tail`]), put in order, kept ([`LogStore`]), filtered and searched ([`LogView`]).
+//! Knows nothing of the screen.
+//!
+//! ```text
+//! LogPages ──poll──▶ reorder ──bounded channel──▶ LogStore ◀── LogView (filter, search)
+//! ```
+//! A filter changes the view, never what is read or kept.
+
+mod budget;
+#[cfg(test)]
+mod fake;
+mod filter;
+pub mod line;
+pub mod merge;
+pub mod poll;
+mod sanitize;
+mod search;
+mod seen;
+mod store;
+mod tail;
+mod view;
+mod window;
+
+pub use budget::Budget;
+pub use filter::{FieldFilter, FieldTest, Filter, FilterError, Pattern, PatternError, PatternKind};
+pub use sanitize::{clean, clean_bytes};
+pub use search::{SearchStatus, Seek, SeekDirection};
+pub use store::{Gap, LINE_BYTES_MAX, Line, LineId, Lines, LogStore, MinuteCount};
+pub use tail::{
+    Tail, TailEvent, TailHandle, TailLine, TailOptions, TailPhase, TailStart, TailState,
+};
+pub use view::{LogView, WorkBudget, WorkDone};
+pub use window::{Anchor, WindowError, parse_window};
