@@ -16,3 +16,6 @@ pub mod state;
 pub mod theme;
 pub mod view;
 pub mod widgets;
+
+#[cfg(test)]
+mod tests;
