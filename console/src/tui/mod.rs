@@ -1,1 +1,4 @@
 //! The terminal.
+
+pub mod svg;
+mod svg_shapes;
