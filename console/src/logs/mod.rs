@@ -1,1 +1,26 @@
-//! Logs: source → merge → store → filter and search. Knows nothing of the screen.
+//! Logs: read ([`Tail`]), put in order, kept ([`LogStore`]), filtered and searched ([`LogView`]).
+//! Knows nothing of the screen.
+//!
+//! ```text
+//! LogPages ──poll──▶ reorder ──bounded channel──▶ LogStore ◀── LogView (filter, search)
+//! ```
+//! A filter changes the view, never what is read or kept.
+
+mod filter;
+pub mod line;
+mod sanitize;
+mod search;
+mod store;
+mod tail;
+mod view;
+mod window;
+
+pub use filter::{FieldFilter, FieldTest, Filter, Pattern, PatternError, PatternKind};
+pub use sanitize::clean;
+pub use search::{SearchStatus, Seek, SeekDirection};
+pub use store::{Gap, Line, LineId, LogStore, MinuteCount};
+pub use tail::{
+    Tail, TailEvent, TailHandle, TailLine, TailOptions, TailPhase, TailStart, TailState,
+};
+pub use view::{LogView, WorkBudget, WorkDone};
+pub use window::{Anchor, WindowError, parse_window};
