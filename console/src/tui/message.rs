@@ -1,0 +1,109 @@
+//! What tasks tell the screens.
+
+use super::exchange::{
+    cost::CostReply, history::HistoryReply, logs::LogsReply, releases::ReleasesReply,
+};
+use crate::{
+    model::{
+        Amount, Assessment, Caller, EnvironmentName, Metrics, Observation, Plan, RawLogEvent,
+        RolloutRecord, RunId,
+    },
+    operate::{Gate, RunState},
+    platform::{Capabilities, PlatformError},
+};
+use jiff::Timestamp;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// Ties an answer to its question: every question gets a new one, and an answer whose generation
+/// is not the asker's newest is dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Generation(u64);
+
+impl Generation {
+    /// One that nobody has had.
+    pub fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+/// One message of a task. All screens of the stack see each; most ignore most.
+#[derive(Debug)]
+pub enum Message {
+    /// News of one environment, for the world.
+    World(EnvironmentName, Box<News>),
+    /// A run changed: ours, or one found unfinished at the start.
+    Run(RunId, Arc<Plan>, Box<RunState>),
+    /// A plan is made, or cannot be.
+    Planned(Generation, Result<(Arc<Plan>, Gate), Refusal>),
+    /// A confirmed plan began, or was refused.
+    Started(Generation, Result<RunId, Refusal>),
+    /// Lines for [`super::effect::Effect::Tail`].
+    Tail(Generation, Result<Vec<RawLogEvent>, PlatformError>),
+    /// Something to say at the foot of the screen.
+    Notice(super::effect::Level, String),
+    /// For the Logs screen.
+    Logs(Generation, LogsReply),
+    /// For the Releases screen and the deploy picker.
+    Releases(Generation, ReleasesReply),
+    /// For the Cost screen.
+    Cost(Generation, CostReply),
+    /// For the History screen.
+    History(Generation, HistoryReply),
+}
+
+/// Why a change was not planned or begun, ready to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The whole text, with the way out.
+    pub text: String,
+}
+
+impl<E: std::error::Error> From<&E> for Refusal {
+    fn from(error: &E) -> Self {
+        Self {
+            text: error.to_string(),
+        }
+    }
+}
+
+/// News of one environment.
+#[derive(Debug)]
+pub enum News {
+    /// Its platform is there; what it can do.
+    Connected(Capabilities),
+    /// What the store remembers, and from when.
+    Cached(Cached),
+    /// A look at the service, or why it failed.
+    Observed(Result<Observation, PlatformError>),
+    /// Measured series, or why there are none.
+    Measured(Result<Metrics, PlatformError>),
+    /// Its rollouts, newest first.
+    Rollouts(Result<Vec<RolloutRecord>, PlatformError>),
+    /// The judgement on all of that.
+    Assessed(Assessment),
+    /// What it costs a month.
+    Priced(Result<Amount, PlatformError>),
+    /// Whom the platform takes us for.
+    Caller(Result<Caller, PlatformError>),
+}
+
+/// The last seen state of an environment, from the store.
+#[derive(Clone, Debug, Default)]
+pub struct Cached {
+    /// When it was seen.
+    pub at: Option<Timestamp>,
+    /// The service.
+    pub observation: Option<Observation>,
+    /// The series.
+    pub metrics: Option<Metrics>,
+    /// The judgement at that time.
+    pub assessment: Option<Assessment>,
+    /// What it cost a month.
+    pub monthly: Option<Amount>,
+    /// The platform's label and region.
+    pub capabilities: Option<Capabilities>,
+}

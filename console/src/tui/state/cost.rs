@@ -1,0 +1,41 @@
+//! The Cost screen's state.
+
+use super::{Handled, ScreenState, World};
+use crate::{
+    model::EnvironmentName,
+    tui::{
+        command::{Command, Place},
+        effect::Effect,
+    },
+};
+
+/// See the file's first line.
+#[derive(Debug)]
+pub struct CostState {
+    environment: EnvironmentName,
+}
+
+impl CostState {
+    /// The screen of one environment.
+    pub fn new(environment: EnvironmentName) -> Self {
+        Self { environment }
+    }
+}
+
+impl ScreenState for CostState {
+    fn place(&self) -> Place {
+        Place::Cost
+    }
+
+    fn environment<'a>(&'a self, _world: &'a World) -> Option<&'a EnvironmentName> {
+        Some(&self.environment)
+    }
+
+    fn open(&mut self, _world: &World) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    fn command(&mut self, _command: Command, _argument: Option<&str>, _world: &World) -> Handled {
+        Handled::Ignored
+    }
+}

@@ -1,0 +1,303 @@
+//! What the screens know of the world: every environment with a face of its own, and the runs.
+
+use crate::{
+    config::{EnvironmentConfig, Guard},
+    model::{
+        Amount, Assessment, Caller, EnvironmentName, Health, Metrics, Observation, Plan,
+        RolloutRecord, RunId, Service,
+    },
+    operate::RunState,
+    platform::{Capabilities, PlatformError},
+    tui::message::{Cached, Message, News},
+};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use std::sync::Arc;
+
+/// The world at one moment. Plain data: tests build one and pass the time in.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Now. Set by the app before every update and draw; nothing else reads a clock.
+    pub now: Timestamp,
+    /// The terminal, in columns and rows.
+    pub size: (u16, u16),
+    /// The zone in which times are shown.
+    pub zone: TimeZone,
+    /// The zone's name for the header: `UTC`, or the local abbreviation.
+    pub zone_label: String,
+    /// Who sits here.
+    pub user: String,
+    /// In the configuration's order.
+    pub environments: Vec<EnvironmentState>,
+    /// Runs of this session and those found unfinished at the start, newest first.
+    pub runs: Vec<RunView>,
+}
+
+/// A run as the screens see it.
+#[derive(Clone, Debug)]
+pub struct RunView {
+    /// Which.
+    pub id: RunId,
+    /// What is being done.
+    pub plan: Arc<Plan>,
+    /// How it stands.
+    pub state: RunState,
+    /// Error rate and p95 when it began, to be shown beside what they are now.
+    pub before: (Option<f64>, Option<f64>),
+    /// True when it left the header.
+    pub dismissed: bool,
+}
+
+/// One environment.
+#[derive(Clone, Debug)]
+pub struct EnvironmentState {
+    /// What the configuration says.
+    pub config: Arc<EnvironmentConfig>,
+    /// Label, region and abilities of its platform; `None` until it is known.
+    pub capabilities: Option<Capabilities>,
+    /// What the last look saw; kept when later looks fail.
+    pub observation: Option<Observation>,
+    /// The last series.
+    pub metrics: Option<Metrics>,
+    /// The rollouts, newest first.
+    pub rollouts: Vec<RolloutRecord>,
+    /// The judgement on them.
+    pub assessment: Option<Assessment>,
+    /// What it costs a month.
+    pub monthly: Option<Amount>,
+    /// Whom the platform takes us for.
+    pub caller: Option<Caller>,
+    /// True once a look succeeded in this session; before that all is from the store.
+    pub live: bool,
+    /// Why the last look failed, and when it first did.
+    pub failure: Option<(PlatformError, Timestamp)>,
+    /// True while the service itself does not exist.
+    pub missing: Option<String>,
+}
+
+/// How much of an environment can be believed now. Each has its own look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Face {
+    /// Nothing seen yet.
+    Loading,
+    /// Fresh.
+    Live,
+    /// Old: from the store, or looks do not come back. Seen then.
+    Stale(Timestamp),
+    /// Nobody answers since then.
+    Unreachable {
+        /// The first failed look.
+        since: Timestamp,
+        /// The error's text.
+        why: String,
+    },
+    /// The credentials are not accepted.
+    Expired {
+        /// The command to log in again.
+        remedy: String,
+    },
+    /// The credentials do not allow looking.
+    Denied {
+        /// The error's text.
+        why: String,
+    },
+    /// The platform asks to be called less often.
+    Throttled,
+    /// There is no such service.
+    Empty {
+        /// What is not there.
+        why: String,
+    },
+    /// Some other failure.
+    Failing {
+        /// The error's text.
+        why: String,
+    },
+}
+
+/// A look older than so many refresh intervals is stale: one may be lost without alarm.
+const STALE_AFTER_REFRESHES: u64 = 4;
+
+impl EnvironmentState {
+    /// One of which nothing is known yet.
+    pub fn new(config: Arc<EnvironmentConfig>) -> Self {
+        Self {
+            config,
+            capabilities: None,
+            observation: None,
+            metrics: None,
+            rollouts: Vec::new(),
+            assessment: None,
+            monthly: None,
+            caller: None,
+            live: false,
+            failure: None,
+            missing: None,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &EnvironmentName {
+        &self.config.name
+    }
+
+    /// True where a mistake is dear: its guard wants the name typed, or its name says production.
+    pub fn is_production(&self) -> bool {
+        self.config.guard == Guard::TypeName
+            || Guard::default_for(self.config.name.as_str()) == Guard::TypeName
+    }
+
+    /// The service as last seen.
+    pub fn service(&self) -> Option<&Service> {
+        self.observation.as_ref().map(|seen| &seen.service)
+    }
+
+    /// One word on its health.
+    pub fn health(&self) -> Health {
+        self.assessment
+            .as_ref()
+            .map_or(Health::Unknown, |assessment| assessment.health)
+    }
+
+    /// How much of it can be believed at `now`.
+    pub fn face(&self, now: Timestamp) -> Face {
+        if let Some((error, since)) = &self.failure {
+            return match error {
+                PlatformError::Unreachable { .. } => Face::Unreachable {
+                    since: *since,
+                    why: error.to_string(),
+                },
+                PlatformError::Credentials { remedy, .. } => Face::Expired {
+                    remedy: remedy.clone(),
+                },
+                PlatformError::Throttled { .. } => Face::Throttled,
+                PlatformError::Denied { .. } => Face::Denied {
+                    why: error.to_string(),
+                },
+                PlatformError::NotFound { .. } => Face::Empty {
+                    why: error.to_string(),
+                },
+                _ => Face::Failing {
+                    why: error.to_string(),
+                },
+            };
+        }
+        let Some(seen) = &self.observation else {
+            return Face::Loading;
+        };
+        let limit_s = self.config.refresh_s.saturating_mul(STALE_AFTER_REFRESHES);
+        let age = now.duration_since(seen.at);
+        if !self.live || age > SignedDuration::from_secs(limit_s.try_into().unwrap_or(i64::MAX)) {
+            return Face::Stale(seen.at);
+        }
+        Face::Live
+    }
+
+    fn take(&mut self, news: &News, now: Timestamp) {
+        match news {
+            News::Connected(capabilities) => self.capabilities = Some(capabilities.clone()),
+            News::Cached(cached) => self.remember(cached),
+            News::Observed(Ok(observation)) => {
+                self.observation = Some(observation.clone());
+                self.live = true;
+                self.failure = None;
+            }
+            News::Observed(Err(error)) => {
+                let since = self.failure.as_ref().map_or(now, |(_, since)| *since);
+                self.failure = Some((error.clone(), since));
+            }
+            News::Measured(Ok(metrics)) => self.metrics = Some(metrics.clone()),
+            News::Rollouts(Ok(rollouts)) => self.rollouts.clone_from(rollouts),
+            News::Assessed(assessment) => self.assessment = Some(assessment.clone()),
+            News::Priced(Ok(amount)) => self.monthly = Some(*amount),
+            News::Caller(Ok(caller)) => self.caller = Some(caller.clone()),
+            // The look at the service says what is wrong; its lesser siblings keep what they had.
+            News::Measured(Err(_))
+            | News::Rollouts(Err(_))
+            | News::Priced(Err(_))
+            | News::Caller(Err(_)) => {}
+        }
+    }
+
+    /// Takes what the store remembers, where nothing fresher is known.
+    fn remember(&mut self, cached: &Cached) {
+        if self.live {
+            return;
+        }
+        self.observation.clone_from(&cached.observation);
+        self.metrics.clone_from(&cached.metrics);
+        self.assessment.clone_from(&cached.assessment);
+        self.monthly = cached.monthly;
+        if self.capabilities.is_none() {
+            self.capabilities.clone_from(&cached.capabilities);
+        }
+    }
+}
+
+impl World {
+    /// The environment of that name.
+    pub fn environment(&self, name: &EnvironmentName) -> Option<&EnvironmentState> {
+        self.environments.iter().find(|env| env.name() == name)
+    }
+
+    /// The run of that id.
+    pub fn run(&self, id: &RunId) -> Option<&RunView> {
+        self.runs.iter().find(|run| run.id == *id)
+    }
+
+    /// The newest run of an environment.
+    pub fn run_of(&self, environment: &EnvironmentName) -> Option<&RunView> {
+        self.runs
+            .iter()
+            .find(|run| run.plan.environment == *environment)
+    }
+
+    /// Takes a message's part that concerns everyone.
+    pub fn take(&mut self, message: &Message) {
+        match message {
+            Message::World(name, news) => {
+                let now = self.now;
+                if let Some(env) = self.environments.iter_mut().find(|env| env.name() == name) {
+                    env.take(news, now);
+                }
+            }
+            Message::Run(id, plan, state) => match self.runs.iter_mut().find(|run| run.id == *id) {
+                Some(run) => run.state = (**state).clone(),
+                None => {
+                    let before = self.rates(&plan.environment);
+                    self.runs.insert(
+                        0,
+                        RunView {
+                            id: id.clone(),
+                            plan: Arc::clone(plan),
+                            state: (**state).clone(),
+                            before,
+                            dismissed: false,
+                        },
+                    );
+                }
+            },
+            _ => {}
+        }
+    }
+
+    /// Error percent and p95 of an environment now.
+    pub fn rates(&self, environment: &EnvironmentName) -> (Option<f64>, Option<f64>) {
+        let metrics = self
+            .environment(environment)
+            .and_then(|env| env.metrics.as_ref());
+        (
+            metrics.and_then(|m| m.error_percent.latest_within(5)),
+            metrics.and_then(|m| m.p95_ms.latest_within(5)),
+        )
+    }
+
+    /// How long ago, never negative.
+    pub fn ago(&self, then: Timestamp) -> SignedDuration {
+        self.now.duration_since(then).max(SignedDuration::ZERO)
+    }
+
+    /// Rows of a page on this terminal: what Ctrl-F moves by.
+    pub fn page_rows(&self) -> usize {
+        usize::from(self.size.1).saturating_sub(8).max(1)
+    }
+}

@@ -1,0 +1,27 @@
+//! The Releases screen, drawn.
+
+use crate::tui::{
+    state::{World, releases::ReleasesState},
+    theme::{Role, Theme},
+    widgets::paint::{self, Hits},
+};
+use ratatui::{buffer::Buffer, layout::Rect, text::Line};
+
+/// Draws the screen between header and hint bar.
+pub fn draw(
+    _state: &ReleasesState,
+    _world: &World,
+    theme: &Theme,
+    area: Rect,
+    buf: &mut Buffer,
+) -> Hits {
+    paint::frame(
+        buf,
+        theme,
+        area,
+        Role::FocusedFrame,
+        Line::from("Releases"),
+        Line::default(),
+    );
+    Hits::default()
+}

@@ -1,0 +1,27 @@
+//! The Rollout screen, drawn.
+
+use crate::tui::{
+    state::{World, rollout::RolloutState},
+    theme::{Role, Theme},
+    widgets::paint::{self, Hits},
+};
+use ratatui::{buffer::Buffer, layout::Rect, text::Line};
+
+/// Draws the screen between header and hint bar.
+pub fn draw(
+    _state: &RolloutState,
+    _world: &World,
+    theme: &Theme,
+    area: Rect,
+    buf: &mut Buffer,
+) -> Hits {
+    paint::frame(
+        buf,
+        theme,
+        area,
+        Role::FocusedFrame,
+        Line::from("Rollout"),
+        Line::default(),
+    );
+    Hits::default()
+}
