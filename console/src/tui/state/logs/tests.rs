@@ -1,0 +1,1 @@
+//! The Logs screen, key by key.
