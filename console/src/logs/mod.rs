@@ -15,10 +15,10 @@ mod tail;
 mod view;
 mod window;
 
-pub use filter::{FieldFilter, FieldTest, Filter, Pattern, PatternError, PatternKind};
-pub use sanitize::clean;
+pub use filter::{FieldFilter, FieldTest, Filter, FilterError, Pattern, PatternError, PatternKind};
+pub use sanitize::{clean, clean_bytes};
 pub use search::{SearchStatus, Seek, SeekDirection};
-pub use store::{Gap, Line, LineId, LogStore, MinuteCount};
+pub use store::{Gap, LINE_BYTES_MAX, Line, LineId, Lines, LogStore, MinuteCount};
 pub use tail::{
     Tail, TailEvent, TailHandle, TailLine, TailOptions, TailPhase, TailStart, TailState,
 };

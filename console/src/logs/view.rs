@@ -1,11 +1,22 @@
 //! What one pane shows of a store: an index of the lines that pass a filter, and a search.
+//!
+//! Both grow in two directions: new lines first, then older ones from the newest down, so that
+//! the bottom of the screen is right after the first few milliseconds of work. No call does more
+//! than its [`WorkBudget`].
 
 use super::{
     filter::{Filter, Pattern},
-    search::{SearchStatus, Seek, SeekDirection},
+    search::{IdList, SearchStatus, Seek, SeekDirection},
     store::{Line, LineId, LogStore},
 };
-use std::{ops::Range, time::Duration};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+/// Between two looks at the clock, in lines and in bytes of text.
+const CLOCK_LINES: usize = 64;
+const CLOCK_BYTES: usize = 64 * 1024;
 
 /// How much one call may do, so that a key is never kept waiting.
 #[derive(Clone, Copy, Debug)]
@@ -19,11 +30,50 @@ impl WorkBudget {
     pub fn lines(lines: usize) -> Self {
         Self { lines, time: None }
     }
+
     /// At most so long (looked at every few lines).
     pub fn time(time: Duration) -> Self {
         Self {
             lines: usize::MAX,
             time: Some(time),
+        }
+    }
+
+    fn start(self) -> Meter {
+        Meter {
+            lines: self.lines,
+            deadline: self.time.map(|time| Instant::now() + time),
+            unseen_lines: 0,
+            unseen_bytes: 0,
+        }
+    }
+}
+
+/// A budget being spent.
+struct Meter {
+    lines: usize,
+    deadline: Option<Instant>,
+    unseen_lines: usize,
+    unseen_bytes: usize,
+}
+
+impl Meter {
+    fn is_spent(&self) -> bool {
+        self.lines == 0
+    }
+
+    fn spend(&mut self, bytes: usize) {
+        self.lines = self.lines.saturating_sub(1);
+        self.unseen_lines += 1;
+        self.unseen_bytes += bytes;
+        if self.unseen_lines >= CLOCK_LINES || self.unseen_bytes >= CLOCK_BYTES {
+            (self.unseen_lines, self.unseen_bytes) = (0, 0);
+            if self
+                .deadline
+                .is_some_and(|deadline| Instant::now() >= deadline)
+            {
+                self.lines = 0;
+            }
         }
     }
 }
@@ -39,64 +89,304 @@ pub struct WorkDone {
     pub jumped: Option<Seek>,
 }
 
-/// A filter and a search over a store. Positions count the lines that pass, from the oldest held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Match,
+    Error,
+}
+
+/// A jump on its way.
+#[derive(Clone, Copy, Debug)]
+struct Jump {
+    target: Target,
+    direction: SeekDirection,
+    /// Where it goes on: the first id to look at (forward), or the one after it (backward).
+    at: u64,
+    wrapped: bool,
+}
+
+/// The ids looked at so far, always without holes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Covered {
+    from: u64,
+    to: u64,
+}
+
+impl Covered {
+    fn nothing_at(id: u64) -> Self {
+        Self { from: id, to: id }
+    }
+
+    fn forget_before(&mut self, first: u64) {
+        self.from = self.from.max(first);
+        self.to = self.to.max(first);
+    }
+}
+
 #[derive(Clone, Debug)]
-pub struct LogView {}
+struct Search {
+    pattern: Pattern,
+    matches: IdList,
+    covered: Option<Covered>,
+}
+
+/// A filter and a search over a store. Positions count the lines that pass, from the oldest held;
+/// they shift as old lines go or are found, so a cursor is kept as a [`LineId`].
+#[derive(Clone, Debug, Default)]
+pub struct LogView {
+    filter: Filter,
+    /// Only used with a filter; without one every line of the store is in the view.
+    index: IdList,
+    covered: Option<Covered>,
+    search: Option<Search>,
+    jump: Option<Jump>,
+}
 
 impl LogView {
     /// Shows everything.
     pub fn new() -> Self {
-        unimplemented!()
+        Self::default()
     }
+
     /// The filter.
     pub fn filter(&self) -> &Filter {
-        unimplemented!()
+        &self.filter
     }
+
     /// Takes another filter; the index is built anew by [`work`](Self::work), newest lines first.
     pub fn set_filter(&mut self, filter: Filter) {
-        let _ = filter;
-        unimplemented!()
+        self.filter = filter;
+        self.index = IdList::default();
+        self.covered = None;
+        self.jump = None;
+        if let Some(search) = &mut self.search {
+            search.matches = IdList::default();
+            search.covered = None;
+        }
     }
+
     /// What is searched for.
     pub fn search(&self) -> Option<&Pattern> {
-        unimplemented!()
+        self.search.as_ref().map(|search| &search.pattern)
     }
+
     /// Searches for another pattern, or for nothing.
     pub fn set_search(&mut self, pattern: Option<Pattern>) {
-        let _ = pattern;
-        unimplemented!()
+        self.jump = None;
+        self.search = pattern.map(|pattern| Search {
+            pattern,
+            matches: IdList::default(),
+            covered: None,
+        });
     }
+
+    /// Gives up a pending jump, as when another key was pressed.
+    pub fn cancel_jump(&mut self) {
+        self.jump = None;
+    }
+
     /// Catches up with the store within the budget: drops what was let go, filters what is new,
     /// counts matches, goes on with a pending jump. Call it on every tick and batch.
     pub fn work(&mut self, store: &LogStore, budget: WorkBudget) -> WorkDone {
-        let _ = (store, budget);
-        unimplemented!()
+        let mut meter = budget.start();
+        let jumped = self.advance(store, &mut meter);
+        let view = self.view_covered(store);
+        let held = store.first_id().0..store.next_id().0;
+        let behind = (view.from - held.start) + (held.end - view.to);
+        let is_counted = self.search.as_ref().is_none_or(|search| {
+            search
+                .covered
+                .is_some_and(|done| done.from <= held.start && done.to == held.end)
+        });
+        let complete = behind == 0 && is_counted && self.jump.is_none();
+        WorkDone {
+            complete,
+            behind,
+            jumped,
+        }
     }
+
+    fn advance(&mut self, store: &LogStore, meter: &mut Meter) -> Option<Seek> {
+        self.forget(store);
+        self.run_filter(store, meter);
+        self.run_search(store, meter);
+        if self.jump.is_none() {
+            return None;
+        }
+        match self.resolve(store, meter) {
+            Seek::Pending => None,
+            answer => {
+                self.jump = None;
+                Some(answer)
+            }
+        }
+    }
+
+    fn forget(&mut self, store: &LogStore) {
+        let first = store.first_id().0;
+        if let Some(covered) = &mut self.covered {
+            covered.forget_before(first);
+        }
+        self.index.drop_before(first);
+        if let Some(search) = &mut self.search {
+            if let Some(covered) = &mut search.covered {
+                covered.forget_before(first);
+            }
+            search.matches.drop_before(first);
+        }
+    }
+
+    fn run_filter(&mut self, store: &LogStore, meter: &mut Meter) {
+        if self.filter.is_empty() {
+            return;
+        }
+        let Self {
+            filter,
+            index,
+            covered,
+            ..
+        } = self;
+        let covered = covered.get_or_insert(Covered::nothing_at(store.next_id().0));
+        for line in store.range(LineId(covered.to)..store.next_id()) {
+            if meter.is_spent() {
+                return;
+            }
+            if filter.passes(&line) {
+                index.push_back(line.id.0);
+            }
+            covered.to = line.id.0 + 1;
+            meter.spend(line.text.len());
+        }
+        for line in store.range(store.first_id()..LineId(covered.from)).rev() {
+            if meter.is_spent() {
+                return;
+            }
+            if filter.passes(&line) {
+                index.push_front(line.id.0);
+            }
+            covered.from = line.id.0;
+            meter.spend(line.text.len());
+        }
+    }
+
+    /// What the filter has looked at; everything when there is none.
+    fn view_covered(&self, store: &LogStore) -> Covered {
+        if self.filter.is_empty() {
+            Covered {
+                from: store.first_id().0,
+                to: store.next_id().0,
+            }
+        } else {
+            self.covered
+                .unwrap_or(Covered::nothing_at(store.next_id().0))
+        }
+    }
+
+    fn run_search(&mut self, store: &LogStore, meter: &mut Meter) {
+        let view = self.view_covered(store);
+        let Self {
+            filter,
+            index,
+            search: Some(search),
+            ..
+        } = self
+        else {
+            return;
+        };
+        let Search {
+            pattern,
+            matches,
+            covered,
+        } = search;
+        let covered = covered.get_or_insert(Covered::nothing_at(view.to));
+        // Without a filter every id is in the view; with one, its index says which.
+        let ids = |range: Range<u64>| -> Box<dyn DoubleEndedIterator<Item = u64>> {
+            if filter.is_empty() {
+                Box::new(range)
+            } else {
+                Box::new(index.within(range))
+            }
+        };
+        let mut reader = store.range(store.first_id()..store.next_id());
+        let mut is_match = |id: u64, meter: &mut Meter| {
+            let Some(line) = reader.line(id) else {
+                return false;
+            };
+            meter.spend(line.text.len());
+            pattern.is_match(line.text)
+        };
+        for id in ids(covered.to..view.to) {
+            if meter.is_spent() {
+                return;
+            }
+            if is_match(id, meter) {
+                matches.push_back(id);
+            }
+            covered.to = id + 1;
+        }
+        covered.to = view.to;
+        for id in ids(view.from..covered.from).rev() {
+            if meter.is_spent() {
+                return;
+            }
+            if is_match(id, meter) {
+                matches.push_front(id);
+            }
+            covered.from = id;
+        }
+        covered.from = view.from;
+    }
+
     /// Lines that pass.
     pub fn len(&self, store: &LogStore) -> usize {
-        let _ = store;
-        unimplemented!()
+        if self.filter.is_empty() {
+            store.len()
+        } else {
+            self.index.len()
+        }
     }
+
     /// True when no line passes.
     pub fn is_empty(&self, store: &LogStore) -> bool {
         self.len(store) == 0
     }
+
     /// The line at a position.
     pub fn id_at(&self, store: &LogStore, position: usize) -> Option<LineId> {
-        let _ = (store, position);
-        unimplemented!()
+        if self.filter.is_empty() {
+            let id = LineId(store.first_id().0 + position as u64);
+            (id < store.next_id()).then_some(id)
+        } else {
+            self.index.get(position).map(LineId)
+        }
     }
+
     /// The position of a line, or of the next newer one that passes; `len` when there is none.
     pub fn position_of(&self, store: &LogStore, id: LineId) -> usize {
-        let _ = (store, id);
-        unimplemented!()
+        if self.filter.is_empty() {
+            (id.0.saturating_sub(store.first_id().0) as usize).min(store.len())
+        } else {
+            self.index.lower_bound(id.0)
+        }
     }
+
     /// The lines from a position on, oldest first.
-    pub fn lines<'a>(&'a self, store: &'a LogStore, from: usize) -> impl Iterator<Item = Line<'a>> {
-        let _ = from;
-        (0..0).map(move |n| store.get(LineId(n)).expect("none"))
+    pub fn lines<'a>(
+        &'a self,
+        store: &'a LogStore,
+        from: usize,
+    ) -> impl Iterator<Item = Line<'a>> + 'a {
+        let start = self.id_at(store, from).unwrap_or(store.next_id());
+        let lines: Box<dyn Iterator<Item = Line<'a>> + 'a> = if self.filter.is_empty() {
+            Box::new(store.range(start..store.next_id()))
+        } else {
+            let ids = self.index.within(start.0..u64::MAX);
+            Box::new(ids.filter_map(|id| store.get(LineId(id))))
+        };
+        lines
     }
-    /// The next match after (before) the line `from`.
+
+    /// The next match after (before) the line `from`, on from the other end when there is none.
     pub fn next_match(
         &mut self,
         store: &LogStore,
@@ -104,10 +394,10 @@ impl LogView {
         direction: SeekDirection,
         budget: WorkBudget,
     ) -> Seek {
-        let _ = (store, from, direction, budget);
-        unimplemented!()
+        self.seek(store, Target::Match, from, direction, budget)
     }
-    /// The next line of level error after (before) the line `from`.
+
+    /// The next line of level error after (before) the line `from`, likewise.
     pub fn next_error(
         &mut self,
         store: &LogStore,
@@ -115,23 +405,364 @@ impl LogView {
         direction: SeekDirection,
         budget: WorkBudget,
     ) -> Seek {
-        let _ = (store, from, direction, budget);
-        unimplemented!()
+        self.seek(store, Target::Error, from, direction, budget)
     }
+
+    fn seek(
+        &mut self,
+        store: &LogStore,
+        target: Target,
+        from: LineId,
+        direction: SeekDirection,
+        budget: WorkBudget,
+    ) -> Seek {
+        if target == Target::Match && self.search.is_none() {
+            return Seek::Nowhere;
+        }
+        let at = match direction {
+            SeekDirection::Forward => from.0 + 1,
+            SeekDirection::Backward => from.0,
+        };
+        self.jump = Some(Jump {
+            target,
+            direction,
+            at,
+            wrapped: false,
+        });
+        self.advance(store, &mut budget.start())
+            .unwrap_or(Seek::Pending)
+    }
+
+    /// Goes on with the pending jump as far as the index and the search have come.
+    fn resolve(&mut self, store: &LogStore, meter: &mut Meter) -> Seek {
+        let Some(mut jump) = self.jump else {
+            return Seek::Nowhere;
+        };
+        loop {
+            let step = match jump.target {
+                Target::Match => self.step_to_match(store, jump),
+                Target::Error => self.step_to_error(store, jump),
+            };
+            match step {
+                Step::Found(id) => {
+                    return Seek::Found {
+                        id: LineId(id),
+                        wrapped: jump.wrapped,
+                    };
+                }
+                Step::Unknown => break,
+                Step::GoOn(at) => jump.at = at,
+                Step::End if jump.wrapped => return Seek::Nowhere,
+                Step::End => {
+                    jump.wrapped = true;
+                    jump.at = match jump.direction {
+                        SeekDirection::Forward => store.first_id().0,
+                        SeekDirection::Backward => store.next_id().0,
+                    };
+                }
+            }
+            meter.spend(0);
+            if meter.is_spent() {
+                break;
+            }
+        }
+        self.jump = Some(jump);
+        Seek::Pending
+    }
+
+    fn step_to_match(&self, store: &LogStore, jump: Jump) -> Step {
+        let Some(Search {
+            matches,
+            covered: Some(covered),
+            ..
+        }) = &self.search
+        else {
+            return Step::Unknown;
+        };
+        let (first, next) = (store.first_id().0, store.next_id().0);
+        let at = jump.at.clamp(first, next);
+        match jump.direction {
+            SeekDirection::Forward if at < covered.from => Step::Unknown,
+            SeekDirection::Forward => match matches.get(matches.lower_bound(at)) {
+                Some(id) => Step::Found(id),
+                None if covered.to < next => Step::Unknown,
+                None => Step::End,
+            },
+            SeekDirection::Backward if at > covered.to => Step::Unknown,
+            SeekDirection::Backward => {
+                let below = matches.lower_bound(at).checked_sub(1);
+                match below.and_then(|position| matches.get(position)) {
+                    Some(id) => Step::Found(id),
+                    None if covered.from > first => Step::Unknown,
+                    None => Step::End,
+                }
+            }
+        }
+    }
+
+    fn step_to_error(&self, store: &LogStore, jump: Jump) -> Step {
+        let found = match jump.direction {
+            SeekDirection::Forward => store.error_from(LineId(jump.at)),
+            SeekDirection::Backward => store.error_before(LineId(jump.at)),
+        };
+        let Some(LineId(id)) = found else {
+            return Step::End;
+        };
+        let view = self.view_covered(store);
+        if id < view.from || id >= view.to {
+            Step::Unknown
+        } else if self.filter.is_empty() || self.index.contains(id) {
+            Step::Found(id)
+        } else {
+            Step::GoOn(match jump.direction {
+                SeekDirection::Forward => id + 1,
+                SeekDirection::Backward => id,
+            })
+        }
+    }
+
     /// Where the search matches in a text, in bytes; empty without a search.
     pub fn match_ranges(&self, text: &str) -> Vec<Range<usize>> {
-        let _ = text;
-        unimplemented!()
+        self.search
+            .as_ref()
+            .map_or_else(Vec::new, |search| search.pattern.ranges(text))
     }
+
     /// `12 of 37` for the cursor on that line; `None` without a search.
-    pub fn search_status(&self, cursor: Option<LineId>) -> Option<SearchStatus> {
-        let _ = cursor;
-        unimplemented!()
+    pub fn search_status(&self, store: &LogStore, cursor: Option<LineId>) -> Option<SearchStatus> {
+        let search = self.search.as_ref()?;
+        let current = cursor
+            .filter(|id| search.matches.contains(id.0))
+            .map(|id| search.matches.lower_bound(id.0) + 1);
+        let complete = search.covered.is_some_and(|covered| {
+            covered.from <= store.first_id().0 && covered.to >= store.next_id().0
+        });
+        Some(SearchStatus {
+            current,
+            total: search.matches.len(),
+            complete,
+        })
     }
 }
 
-impl Default for LogView {
-    fn default() -> Self {
-        Self::new()
+/// One step of a jump.
+enum Step {
+    Found(u64),
+    /// Look on from there.
+    GoOn(u64),
+    /// Not looked at yet.
+    Unknown,
+    /// Nothing more in this direction.
+    End,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logs::TailLine;
+    use proptest::prelude::*;
+
+    const PLENTY: WorkBudget = WorkBudget {
+        lines: usize::MAX,
+        time: None,
+    };
+
+    fn push(store: &mut LogStore, text: &str) -> LineId {
+        let stream = "api".into();
+        store.push(&TailLine {
+            stream,
+            at_ms: 0,
+            text: text.to_owned(),
+            late: false,
+        })
+    }
+
+    fn store_of(texts: impl IntoIterator<Item = String>) -> LogStore {
+        let mut store = LogStore::new(1 << 20);
+        for text in texts {
+            push(&mut store, &text);
+        }
+        store
+    }
+
+    fn texts(view: &LogView, store: &LogStore) -> Vec<String> {
+        view.lines(store, 0)
+            .map(|line| line.text.to_owned())
+            .collect()
+    }
+
+    fn found(id: u64, wrapped: bool) -> Seek {
+        Seek::Found {
+            id: LineId(id),
+            wrapped,
+        }
+    }
+
+    #[test]
+    fn the_newest_lines_are_filtered_first_and_no_call_does_more_than_its_budget() {
+        let mut store = store_of((0..100).map(|n| format!("{} {n}", ["odd", "even"][n % 2])));
+        let mut view = LogView::new();
+        view.set_filter("even".parse().unwrap());
+        let done = view.work(&store, WorkBudget::lines(10));
+        assert_eq!((done.complete, done.behind), (false, 90));
+        assert_eq!(texts(&view, &store)[..2], ["even 91", "even 93"]);
+        push(&mut store, "even and new");
+        view.work(&store, WorkBudget::lines(1));
+        assert_eq!(texts(&view, &store).last().unwrap(), "even and new");
+        assert!(view.work(&store, PLENTY).complete);
+        assert_eq!(view.len(&store), 51);
+        assert_eq!(view.position_of(&store, LineId(2)), 1);
+        assert_eq!(view.id_at(&store, 1), Some(LineId(3)));
+    }
+
+    #[test]
+    fn a_search_counts_and_jumps_around_the_end() {
+        let store =
+            store_of((0..40).map(|n| format!("{} {n}", if n % 10 == 5 { "hit" } else { "no" })));
+        let mut view = LogView::new();
+        view.set_search(Some(Pattern::lenient("hit")));
+        let forward = SeekDirection::Forward;
+        assert_eq!(
+            view.next_match(&store, LineId(5), forward, PLENTY),
+            found(15, false)
+        );
+        assert_eq!(
+            view.next_match(&store, LineId(35), forward, PLENTY),
+            found(5, true)
+        );
+        let backward = SeekDirection::Backward;
+        assert_eq!(
+            view.next_match(&store, LineId(15), backward, PLENTY),
+            found(5, false)
+        );
+        assert_eq!(
+            view.next_match(&store, LineId(5), backward, PLENTY),
+            found(35, true)
+        );
+        let status = view.search_status(&store, Some(LineId(15))).unwrap();
+        assert_eq!(
+            (status.current, status.total, status.complete),
+            (Some(2), 4, true)
+        );
+        assert_eq!(view.match_ranges("a hit, a HIT"), [2..5, 9..12]);
+        view.set_search(Some(Pattern::lenient("absent")));
+        assert_eq!(
+            view.next_match(&store, LineId(5), forward, PLENTY),
+            Seek::Nowhere
+        );
+    }
+
+    #[test]
+    fn a_jump_that_takes_long_is_answered_by_later_work() {
+        let store = store_of((0..1000).map(|n| if n == 3 { "hit".into() } else { format!("{n}") }));
+        let mut view = LogView::new();
+        view.set_search(Some(Pattern::lenient("hit")));
+        let some = WorkBudget::lines(100);
+        let answer = view.next_match(&store, LineId(999), SeekDirection::Backward, some);
+        assert_eq!(answer, Seek::Pending);
+        let mut calls = 0;
+        let jumped = loop {
+            calls += 1;
+            assert!(calls < 20, "the jump is never answered");
+            if let Some(jumped) = view.work(&store, some).jumped {
+                break jumped;
+            }
+        };
+        assert_eq!(jumped, found(3, false));
+        assert!(calls >= 8, "{calls} calls did it all at once");
+    }
+
+    #[test]
+    fn errors_are_jumped_to_only_where_the_filter_shows_them() {
+        let store = store_of((0..9).map(|n| match n {
+            2 => "ERROR shown".to_owned(),
+            4 => "ERROR hidden".to_owned(),
+            7 => "ERROR shown".to_owned(),
+            n => format!("shown {n}"),
+        }));
+        let mut view = LogView::new();
+        view.set_filter("shown".parse().unwrap());
+        let forward = SeekDirection::Forward;
+        assert_eq!(
+            view.next_error(&store, LineId(2), forward, PLENTY),
+            found(7, false)
+        );
+        assert_eq!(
+            view.next_error(&store, LineId(7), forward, PLENTY),
+            found(2, true)
+        );
+        let backward = SeekDirection::Backward;
+        assert_eq!(
+            view.next_error(&store, LineId(7), backward, PLENTY),
+            found(2, false)
+        );
+        view.set_filter("shown !ERROR".parse().unwrap());
+        assert_eq!(
+            view.next_error(&store, LineId(0), forward, PLENTY),
+            Seek::Nowhere
+        );
+    }
+
+    #[test]
+    fn lines_that_were_let_go_leave_the_view_and_the_count() {
+        let mut store = LogStore::new(64 * 1024);
+        let mut view = LogView::new();
+        view.set_filter("keep".parse().unwrap());
+        view.set_search(Some(Pattern::lenient("keep")));
+        for n in 0..20_000 {
+            push(
+                &mut store,
+                if n % 2 == 0 {
+                    "keep this one"
+                } else {
+                    "drop this one"
+                },
+            );
+            if n % 500 == 0 {
+                view.work(&store, PLENTY);
+            }
+        }
+        assert!(view.work(&store, PLENTY).complete && store.evicted() > 0);
+        let shown = store
+            .range(store.first_id()..store.next_id())
+            .filter(|l| l.id.0 % 2 == 0);
+        assert_eq!(view.len(&store), shown.count());
+        assert_eq!(
+            view.search_status(&store, None).unwrap().total,
+            view.len(&store)
+        );
+        assert!(view.id_at(&store, 0).unwrap() >= store.first_id());
+    }
+
+    proptest! {
+        /// Whatever the order of work, arrivals and evictions, the view ends as a plain filter
+        /// over what is held would have it.
+        #[test]
+        fn stepwise_work_gives_what_one_pass_gives(
+            steps in prop::collection::vec((0u8..4, 1usize..60), 1..60)
+        ) {
+            let mut store = LogStore::new(40 * 1024);
+            let mut view = LogView::new();
+            view.set_filter("a".parse().unwrap());
+            view.set_search(Some(Pattern::lenient("b")));
+            let mut n = 0usize;
+            for (kind, amount) in steps {
+                match kind {
+                    0 | 1 => for _ in 0..amount * 5 {
+                        push(&mut store, ["a", "b", "ab", "none"][n * 7 % 4]);
+                        n += 1;
+                    },
+                    2 => { view.work(&store, WorkBudget::lines(amount)); }
+                    _ => { view.next_match(&store, store.first_id(), SeekDirection::Forward, WorkBudget::lines(amount)); }
+                }
+            }
+            prop_assert!(view.work(&store, PLENTY).complete);
+            let held: Vec<_> = store.range(LineId(0)..store.next_id()).collect();
+            let expected: Vec<_> = held.iter().filter(|l| l.text.contains('a')).map(|l| l.id).collect();
+            let shown: Vec<_> = view.lines(&store, 0).map(|line| line.id).collect();
+            prop_assert_eq!(&shown, &expected);
+            let matches = held.iter().filter(|line| line.text == "ab").count();
+            prop_assert_eq!(view.search_status(&store, None).unwrap().total, matches);
+        }
     }
 }
