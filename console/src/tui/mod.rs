@@ -10,6 +10,7 @@ pub mod chord;
 pub mod command;
 pub mod effect;
 pub mod exchange;
+pub mod fixtures;
 pub mod message;
 pub mod state;
 pub mod svg;

@@ -1,7 +1,9 @@
 //! What the terminal program knows and shows, as plain data.
 
 pub mod cost;
+pub mod cursor;
 pub mod environments;
+pub mod filter;
 pub mod history;
 pub mod logs;
 pub mod releases;

@@ -25,7 +25,7 @@ pub fn clean(text: &str) -> Cow<'_, str> {
                 Some(']' | 'P' | 'X' | '^' | '_') => skip_string(&mut characters),
                 // Escapes with intermediates, such as ESC ( B, end with their first final byte.
                 Some(' '..='/') => {
-                    while characters.next_if(|c| matches!(c, ' '..='/')).is_some() {}
+                    while characters.next().is_some_and(|c| matches!(c, ' '..='/')) {}
                 }
                 _ => {}
             },
