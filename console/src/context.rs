@@ -1,1 +1,170 @@
 //! What every command and the screen start from: configuration, store, platforms, executor.
+//!
+//! [`Context::open`] touches only this machine's files, so the first frame can show the cached
+//! state at once. Environments connect afterwards, each by itself, through
+//! [`Context::connections`].
+
+use crate::{
+    config::{self, Config, ConfigError},
+    model::{Author, EnvironmentName},
+    operate::{Operator, Settings},
+    platform::{Connections, Connector},
+    store::{Seen, Store},
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Overrides the data directory.
+pub const DATA_DIR_VARIABLE: &str = "OPSCONSOLE_DATA_DIR";
+
+/// What the command line says about where things are.
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// For tests; else [`DATA_DIR_VARIABLE`], else the platform's own place.
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Everything a command needs.
+#[derive(Clone)]
+pub struct Context {
+    /// What is configured.
+    pub config: Arc<Config>,
+    /// Where the console keeps its files.
+    pub data_dir: PathBuf,
+    /// Audit, history, cache.
+    pub store: Store,
+    /// The environments; connect those you need.
+    pub connections: Connections,
+    /// The one executor.
+    pub operator: Operator,
+    /// Who we are.
+    pub author: Author,
+    /// What the operator should be told once, such as that the store cannot be written.
+    pub notices: Vec<String>,
+    /// True when nothing is configured, so that the local cloud is shown.
+    pub local: bool,
+}
+
+/// Why the console cannot even start.
+#[derive(Debug, thiserror::Error)]
+pub enum ContextError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No home directory.
+    #[error("there is no home directory to keep files in. Set {DATA_DIR_VARIABLE} to a directory")]
+    NoHome,
+}
+
+impl Context {
+    /// Opens what lies on this machine; no network is touched.
+    ///
+    /// # Errors
+    /// A configuration with a mistake in it. A store that cannot be used is a notice, no error.
+    pub async fn open(options: OpenOptions) -> Result<Self, ContextError> {
+        let data_dir = data_dir(options.data_dir.clone())?;
+        let connector = connector(&data_dir);
+        Self::open_with(options, connector).await
+    }
+
+    /// As [`open`](Self::open), with platforms of the caller's making; for tests.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_with(
+        options: OpenOptions,
+        connector: Connector,
+    ) -> Result<Self, ContextError> {
+        let data_dir = data_dir(options.data_dir)?;
+        let path = config::resolve_path(options.config);
+        let (config, local) = match path {
+            Some(path) => (config::load(&path)?, false),
+            None => (Config::local_cloud(), true),
+        };
+        let (store, notices) = Store::open(&data_dir).await;
+        let author = author();
+        let connections = Connections::new(config.environments.clone(), connector);
+        let operator = Operator::new(
+            connections.clone(),
+            store.clone(),
+            author.clone(),
+            Settings::default(),
+        );
+        Ok(Self {
+            config: Arc::new(config),
+            data_dir,
+            store,
+            connections,
+            operator,
+            author,
+            notices,
+            local,
+        })
+    }
+
+    /// What was last seen of each environment, in order; from the cache, for the first frame.
+    pub async fn seen(&self) -> Vec<(EnvironmentName, Seen)> {
+        let mut all = Vec::new();
+        for environment in &self.config.environments {
+            let seen = self
+                .store
+                .seen(&environment.scope())
+                .await
+                .unwrap_or_default();
+            all.push((environment.name.clone(), seen));
+        }
+        all
+    }
+}
+
+/// Where the console keeps its files.
+///
+/// # Errors
+/// [`ContextError::NoHome`] when nothing says where that could be.
+pub fn data_dir(given: Option<PathBuf>) -> Result<PathBuf, ContextError> {
+    given
+        .or_else(|| {
+            std::env::var_os(DATA_DIR_VARIABLE)
+                .filter(|v| !v.is_empty())
+                .map(PathBuf::from)
+        })
+        .or_else(|| {
+            directories::ProjectDirs::from("", "", "opsconsole")
+                .map(|dirs| dirs.data_dir().to_owned())
+        })
+        .ok_or(ContextError::NoHome)
+}
+
+/// Who we are: the pipeline's actor in CI, else the login name and the machine.
+pub fn author() -> Author {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    if let (Some(actor), Some(run)) = (variable("GITHUB_ACTOR"), variable("GITHUB_RUN_ID")) {
+        return Author {
+            name: actor,
+            host: Some(format!("GitHub run {run}")),
+        };
+    }
+    let host = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok());
+    let name = variable("OPSCONSOLE_AUTHOR")
+        .or_else(|| variable("USER"))
+        .or_else(|| variable("LOGNAME"))
+        .unwrap_or_else(|| "unknown".to_owned());
+    Author { name, host }
+}
+
+fn connector(_data_dir: &Path) -> Connector {
+    Arc::new(|config| {
+        Box::pin(async move {
+            Err(crate::platform::PlatformError::Other {
+                operation: format!("connecting {}", config.name),
+                cause: "no platform is built in".to_owned(),
+            })
+        })
+    })
+}

@@ -1,7 +1,13 @@
 //! The configuration file: what it may say, and how a mistake in it is reported.
 
+mod error;
+mod file;
+mod load;
+mod local;
 mod types;
 
+pub use error::{ConfigError, Problem, nearest};
+pub use load::{CONFIG_VARIABLE, check, default_path, load, resolve_path, schema};
 pub use types::{
     Config, EcsConfig, EnvironmentConfig, ExtraBillLine, FreezeWindow, Guard, LockLocation,
     PlatformConfig,

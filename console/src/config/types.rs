@@ -44,6 +44,31 @@ pub struct EnvironmentConfig {
     pub platform: PlatformConfig,
 }
 
+impl EnvironmentConfig {
+    /// Which service the name stands for, so that what is remembered of one `prod` is never
+    /// taken for another's: cache and machine-local locks go by it.
+    pub fn scope(&self) -> String {
+        match &self.platform {
+            PlatformConfig::Ecs(ecs) => {
+                let place = if ecs.local {
+                    "local"
+                } else {
+                    ecs.endpoint_url.as_deref().unwrap_or("aws")
+                };
+                let who = self
+                    .account
+                    .as_deref()
+                    .or(ecs.profile.as_deref())
+                    .unwrap_or("default");
+                format!(
+                    "ecs:{place}:{who}:{}:{}/{}",
+                    ecs.region, ecs.cluster, ecs.service
+                )
+            }
+        }
+    }
+}
+
 /// What a mutation takes besides being asked for. An unknown value is an error, never a weaker guard.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,

@@ -8,6 +8,8 @@ mod author;
 mod bill;
 mod diff;
 mod health;
+mod judgement;
+mod lock;
 mod log_line;
 mod metrics;
 mod money;
@@ -16,12 +18,15 @@ mod plan;
 mod release;
 mod revision;
 mod rollout;
+mod run;
 mod service;
 
 pub use author::{Author, Caller};
 pub use bill::{Architecture, BillLine, BillOfResources, Schedule};
 pub use diff::{DiffLine, DocumentDiff};
 pub use health::{Alarm, AlarmState, Assessment, Cause, Health, Symptom};
+pub use judgement::{Judgement, Verdict};
+pub use lock::LockRecord;
 pub use log_line::{Level, RawLogEvent};
 pub use metrics::{Metrics, Series, Window};
 pub use money::{Amount, Usd};
@@ -36,4 +41,5 @@ pub use rollout::{
     Breaker, RolloutOutcome, RolloutProgress, RolloutRecord, RolloutSide, RolloutTicket, Stage,
     StageState,
 };
+pub use run::RunOutcome;
 pub use service::{Event, Instance, InstanceState, Observation, Service, StoppedInstance, Target};

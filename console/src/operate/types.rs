@@ -1,8 +1,8 @@
 //! What passes between those who ask for a change and the executor.
 
 use crate::{
-    model::{EnvironmentName, Plan, RolloutProgress, RunId, Stage},
-    platform::{LockRecord, PlatformError},
+    model::{EnvironmentName, LockRecord, Plan, RolloutProgress, RunId, RunOutcome, Stage},
+    platform::PlatformError,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,26 @@ pub struct Confirmation {
     pub break_glass: Option<String>,
 }
 
+/// How a run is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunOptions {
+    /// The watcher gives up after so long (`--timeout`); the rollout may go on.
+    pub timeout: std::time::Duration,
+    /// False for `--no-wait`: the lock is let go once the change is sent, and the next console
+    /// that starts records how it ended.
+    pub watch: bool,
+}
+
+impl Default for RunOptions {
+    /// Half an hour: ECS gives up health checks and bakes alarms well within it.
+    fn default() -> Self {
+        Self {
+            timeout: std::time::Duration::from_secs(30 * 60),
+            watch: true,
+        }
+    }
+}
+
 /// A run that the executor watches. Dropping the handle does not end the run's watcher.
 #[derive(Clone, Debug)]
 pub struct RunHandle {
@@ -73,53 +93,6 @@ pub struct RunState {
     pub outcome: Option<RunOutcome>,
     /// When it was over.
     pub finished_at: Option<Timestamp>,
-}
-
-/// How a run ended. Each has its own exit code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum RunOutcome {
-    /// Our revision won.
-    Done,
-    /// It failed, and the platform is back on the revision before.
-    RolledBack {
-        /// The platform's words.
-        reason: String,
-    },
-    /// It failed, and nothing went back: someone must act.
-    Failed {
-        /// The platform's words.
-        reason: String,
-    },
-    /// Another writer's change took its place.
-    Superseded {
-        /// What is going on instead.
-        by: String,
-    },
-    /// Someone stopped it.
-    Stopped {
-        /// The platform's words.
-        reason: String,
-    },
-    /// It was not over in time; it may still end either way.
-    TimedOut {
-        /// After so many seconds.
-        after_s: u64,
-    },
-}
-
-impl RunOutcome {
-    /// The documented exit code of the headless commands.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Done => 0,
-            Self::RolledBack { .. } => 3,
-            Self::TimedOut { .. } => 6,
-            Self::Superseded { .. } => 7,
-            Self::Failed { .. } => 8,
-            Self::Stopped { .. } => 9,
-        }
-    }
 }
 
 /// Why a change was not even begun.

@@ -3,10 +3,13 @@
 //! SDK types stop here. Nothing above this room asks which platform it talks to: where a platform
 //! cannot do something it says so in its [`Capabilities`].
 
+mod connections;
 pub mod ecs;
 mod error;
 mod fleet;
 
+pub use crate::model::LockRecord;
+pub use connections::{Connections, Connector};
 pub use error::PlatformError;
 pub use fleet::{Environment, Fleet};
 
@@ -69,6 +72,17 @@ pub trait Platform: Send + Sync {
 
     /// How OUR rollout stands; its record's outcome is `Superseded` when another took its place.
     async fn progress(&self, ticket: &RolloutTicket) -> Result<RolloutProgress, PlatformError>;
+
+    /// Finds what `run` sent, when the console was killed before it could record its ticket.
+    /// `None` when nothing that the platform knows carries the run's mark; that is the default
+    /// for platforms that cannot mark what they send.
+    async fn find_run(
+        &self,
+        _run: &crate::model::RunId,
+        _since: Timestamp,
+    ) -> Result<Option<RolloutTicket>, PlatformError> {
+        Ok(None)
+    }
 
     /// The service's logs.
     fn logs(&self) -> LogAccess;
@@ -193,31 +207,6 @@ pub trait LockStore: Send + Sync {
 
     /// Lets it go if it is still this run's.
     async fn release(&self, permit: &Permit, record: &LockRecord) -> Result<(), PlatformError>;
-}
-
-/// What a lock says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LockRecord {
-    /// Whose run.
-    pub run: crate::model::RunId,
-    /// Who.
-    pub owner: crate::model::Author,
-    /// What for: `roll back to 1.4.0`.
-    pub purpose: String,
-    /// Since when.
-    pub taken_at: Timestamp,
-    /// It is stale, and may be broken, from then on.
-    pub expires_at: Timestamp,
-    /// The store's version of it, for compare-and-swap (S3 ETag); set when read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-}
-
-impl LockRecord {
-    /// True from `expires_at` on.
-    pub fn is_stale(&self, now: Timestamp) -> bool {
-        now >= self.expires_at
-    }
 }
 
 /// What a link is wanted for.

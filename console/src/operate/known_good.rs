@@ -1,0 +1,1 @@
+//! Which revision a rollback goes to.
