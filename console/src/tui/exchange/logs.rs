@@ -11,7 +11,7 @@ use crate::{
         TailOptions, TailState, WorkBudget,
     },
     model::EnvironmentName,
-    platform::{Fleet, LogAccess, LogPages, PageRequest, PlatformError},
+    platform::{Connections, LogAccess, LogPages, PageRequest, PlatformError},
     tui::{
         effect::Level,
         message::{Generation, Message},
@@ -28,6 +28,9 @@ use tokio::{sync::mpsc, task::AbortHandle, time::MissedTickBehavior};
 
 /// At most one message a tail in this time: two frames.
 const NEWS_EVERY: Duration = Duration::from_millis(33);
+
+/// How long to wait before an environment that cannot be reached is tried again.
+const CONNECT_AGAIN: Duration = Duration::from_secs(5);
 
 /// How far a search on the server looks back, nearest first, in milliseconds. Each stretch is read
 /// whole before the next is begun, because a page comes oldest first.
@@ -105,6 +108,8 @@ pub enum LogsRequest {
 /// What comes back.
 #[derive(Debug)]
 pub enum LogsReply {
+    /// The environment cannot be reached; it is tried again.
+    Failed(PlatformError),
     /// A tail was started; its lines go there.
     Started(SharedLog),
     /// There are more lines, or the tail stands otherwise.
@@ -130,17 +135,17 @@ pub enum LogsReply {
 
 /// Runs the requests; ends their tasks when it is dropped.
 pub struct LogsExchange {
-    fleet: Fleet,
+    connections: Connections,
     budget_bytes: usize,
     send: mpsc::Sender<Message>,
     running: HashMap<Generation, AbortHandle>,
 }
 
 impl LogsExchange {
-    /// Reads from `fleet`, holds at most `budget_bytes` a tail and answers to `send`.
-    pub fn new(fleet: Fleet, budget_bytes: usize, send: mpsc::Sender<Message>) -> Self {
+    /// Reads from `connections`, holds at most `budget_bytes` a tail and answers to `send`.
+    pub fn new(connections: Connections, budget_bytes: usize, send: mpsc::Sender<Message>) -> Self {
         Self {
-            fleet,
+            connections,
             budget_bytes,
             send,
             running: HashMap::new(),
@@ -157,12 +162,15 @@ impl LogsExchange {
                 environment,
                 options,
             } => {
-                let Some(found) = self.fleet.get(&environment) else {
-                    return;
-                };
-                let handle = Tail::start(found.platform.logs(), options);
                 let log = SharedLog::new(self.budget_bytes);
-                let task = tokio::spawn(forward(handle, log, generation, send));
+                let connections = self.connections.clone();
+                let task = tokio::spawn(async move {
+                    if let Some(access) =
+                        connect(&connections, &environment, generation, &send).await
+                    {
+                        forward(Tail::start(access, options), log, generation, send).await;
+                    }
+                });
                 self.running.insert(generation, task.abort_handle());
             }
             LogsRequest::Stop(generation) => {
@@ -185,10 +193,7 @@ impl LogsExchange {
                 streams,
                 before_ms,
             } => {
-                let Some(found) = self.fleet.get(&environment) else {
-                    return;
-                };
-                let access = found.platform.logs();
+                let connections = self.connections.clone();
                 let task = tokio::spawn(async move {
                     let search = ServerSearch {
                         pattern,
@@ -196,7 +201,10 @@ impl LogsExchange {
                         generation,
                         send: send.clone(),
                     };
-                    let result = search.run(access, before_ms).await;
+                    let result = match connections.connect(&environment).await {
+                        Ok(found) => search.run(found.platform.logs(), before_ms).await,
+                        Err(error) => Err(error),
+                    };
                     let _ = send
                         .send(Message::Logs(generation, LogsReply::Searched(result)))
                         .await;
@@ -227,6 +235,25 @@ impl Drop for LogsExchange {
     fn drop(&mut self) {
         for task in self.running.values() {
             task.abort();
+        }
+    }
+}
+
+/// The environment's logs, tried until it can be reached; `None` when nobody waits any more.
+async fn connect(
+    connections: &Connections,
+    environment: &EnvironmentName,
+    generation: Generation,
+    send: &mpsc::Sender<Message>,
+) -> Option<LogAccess> {
+    loop {
+        match connections.connect(environment).await {
+            Ok(found) => return Some(found.platform.logs()),
+            Err(error) => {
+                let reply = LogsReply::Failed(error);
+                send.send(Message::Logs(generation, reply)).await.ok()?;
+                tokio::time::sleep(CONNECT_AGAIN).await;
+            }
         }
     }
 }
@@ -350,9 +377,8 @@ impl ServerSearch {
     /// and mind the case, so anything else is read and matched here.
     fn server_filter(&self) -> Option<String> {
         let text = self.pattern.text();
-        let minds_case = text.chars().any(char::is_uppercase);
         let quotable = !text.contains(['"', '\\']);
-        (self.pattern.kind() == PatternKind::Literal && minds_case && quotable)
+        (self.pattern.kind() == PatternKind::Literal && self.pattern.counts_case() && quotable)
             .then(|| format!("\"{text}\""))
     }
 }

@@ -20,6 +20,7 @@ use crate::{
         TailState, WorkBudget, line,
     },
     model::{EnvironmentName, Level},
+    platform::PlatformError,
     tui::{
         command::{Command, Place},
         effect::{Effect, Level as Loudness},
@@ -63,6 +64,8 @@ pub struct LogsState {
     pub store: LogStore,
     /// How the tail stands.
     pub tail: Option<TailState>,
+    /// Why the environment cannot even be reached.
+    pub failure: Option<PlatformError>,
     /// The filter and the search over [`store`](Self::store).
     pub view: LogView,
     /// Lines that the filter has not looked at yet.
@@ -131,6 +134,7 @@ impl LogsState {
             log: None,
             store: LogStore::new(0),
             tail: None,
+            failure: None,
             view: LogView::new(),
             behind: 0,
             newest: LineId(0),
@@ -513,7 +517,12 @@ impl ScreenState for LogsState {
             return Vec::new();
         }
         match reply {
+            LogsReply::Failed(error) => {
+                self.failure = Some(error.clone());
+                Vec::new()
+            }
             LogsReply::Started(log) => {
+                self.failure = None;
                 self.log = Some(log.clone());
                 self.refresh()
             }
@@ -543,6 +552,10 @@ impl ScreenState for LogsState {
                 .map(|generation| Effect::Logs(LogsRequest::Stop(generation))),
         );
         effects
+    }
+
+    fn full_screen(&self) -> bool {
+        self.full_screen
     }
 
     fn offers(&self, command: Command, _world: &World) -> bool {

@@ -207,6 +207,6 @@ fn filter(text: &str, regex: bool) -> Result<Filter, String> {
     if regex {
         text.parse::<Filter>().map_err(|error| error.to_string())
     } else {
-        Ok(Filter::literal(text))
+        Filter::literal(text).map_err(|error| error.to_string())
     }
 }

@@ -86,6 +86,7 @@ impl LogsState {
         view.set_search(self.view.search().cloned());
         self.view = view;
         self.tail = None;
+        self.failure = None;
         self.newest = LineId(0);
         self.behind = 0;
         self.paused = false;
