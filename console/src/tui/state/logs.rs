@@ -389,6 +389,11 @@ impl LogsState {
             what: "summary".to_owned(),
         }]
     }
+
+    /// The screen of one log stream.
+    pub fn of_stream(environment: EnvironmentName, _stream: String, _label: String) -> Self {
+        Self { environment }
+    }
 }
 
 impl ScreenState for LogsState {
