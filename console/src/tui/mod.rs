@@ -12,6 +12,7 @@ pub mod effect;
 pub mod exchange;
 pub mod fixtures;
 pub mod message;
+pub mod pictures;
 pub mod state;
 pub mod svg;
 mod svg_shapes;

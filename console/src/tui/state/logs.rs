@@ -389,11 +389,6 @@ impl LogsState {
             what: "summary".to_owned(),
         }]
     }
-
-    /// The screen of one log stream.
-    pub fn of_stream(environment: EnvironmentName, _stream: String, _label: String) -> Self {
-        Self { environment }
-    }
 }
 
 impl ScreenState for LogsState {
@@ -541,14 +536,6 @@ impl ScreenState for LogsState {
         }
     }
 
-    fn tick(&mut self, _world: &World) -> bool {
-        // Waiting times in the header count down.
-        matches!(
-            self.tail.as_ref().map(|tail| &tail.phase),
-            Some(TailPhase::Trouble { .. })
-        ) || self.store.is_empty()
-    }
-
     fn close(&mut self) -> Vec<Effect> {
         let mut effects = vec![Effect::Logs(LogsRequest::Stop(self.generation))];
         effects.extend(
@@ -559,7 +546,7 @@ impl ScreenState for LogsState {
         effects
     }
 
-    fn full_screen(&self) -> bool {
+    fn is_full_screen(&self) -> bool {
         self.full_screen
     }
 

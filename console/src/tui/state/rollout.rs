@@ -152,6 +152,14 @@ pub fn verdict(run: &RunView) -> Option<(String, String)> {
             format!("{to} was stopped in {name}"),
             format!("{reason}. Look at the service to see what serves now."),
         ),
+        RunOutcome::NotSent { reason } => (
+            format!("{to} was not sent to {name}"),
+            format!("{reason}. Nothing changed."),
+        ),
+        RunOutcome::Unknown { reason } => (
+            format!("Nobody knows whether {to} was sent to {name}"),
+            format!("{reason}. Look at the service before anything else."),
+        ),
         RunOutcome::TimedOut { after_s } => (
             format!("{to} was not over after {} in {name}", text::long(SignedDuration::from_secs(i64::try_from(*after_s).unwrap_or(i64::MAX)))),
             "It may still end either way. X stops it and goes back; the service's events say what it waits for.".to_owned(),
@@ -182,7 +190,7 @@ pub fn summary(run: &RunView, world: &World) -> String {
             if let Some((headline, _)) = verdict(run) {
                 out.push_str(&format!("\n{headline}"));
             }
-            if let Some(reason) = run.state.outcome.as_ref().and_then(reason) {
+            if let Some(reason) = run.state.outcome.as_ref().and_then(RunOutcome::reason) {
                 out.push_str(&format!(": {reason}"));
             }
             if let Some(finished) = finished {
@@ -223,16 +231,6 @@ pub fn summary(run: &RunView, world: &World) -> String {
     }
     out.push_str(&format!("\nrun {}", run.id));
     out
-}
-
-fn reason(outcome: &RunOutcome) -> Option<String> {
-    match outcome {
-        RunOutcome::RolledBack { reason }
-        | RunOutcome::Failed { reason }
-        | RunOutcome::Stopped { reason } => Some(reason.clone()),
-        RunOutcome::Superseded { by } => Some(by.clone()),
-        RunOutcome::Done | RunOutcome::TimedOut { .. } => None,
-    }
 }
 
 impl ScreenState for RolloutState {
@@ -434,6 +432,8 @@ mod tests {
             RunOutcome::Superseded { by: reason() },
             RunOutcome::Stopped { reason: reason() },
             RunOutcome::TimedOut { after_s: 1_800 },
+            RunOutcome::NotSent { reason: reason() },
+            RunOutcome::Unknown { reason: reason() },
         ] {
             let (headline, advice) = verdict(&fixtures::run_over(outcome)).expect("an outcome");
             assert!(

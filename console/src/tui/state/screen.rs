@@ -112,11 +112,6 @@ pub trait ScreenState {
         Vec::new()
     }
 
-    /// Whether it wants the whole terminal, without header and hint bar.
-    fn full_screen(&self) -> bool {
-        false
-    }
-
     /// Whether the hint bar should offer a command now.
     fn offers(&self, _command: Command, _world: &World) -> bool {
         true
