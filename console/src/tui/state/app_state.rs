@@ -26,7 +26,7 @@ use crate::{
     model::{Action, EnvironmentName, ReleaseRef},
     tui::{
         chord::Chord,
-        command::{Command, KeyMap, Place},
+        command::{Command, Place},
         effect::{Effect, Level},
         message::Message,
         widgets::paint::Hits,
@@ -65,8 +65,6 @@ pub enum Event {
 pub struct AppState {
     /// What is known.
     pub world: World,
-    /// Which key does what.
-    pub keys: KeyMap,
     /// Views, the one on top last. Never empty.
     screens: Vec<Screen>,
     /// Views gone back from, the nearest last.
@@ -82,12 +80,11 @@ pub struct AppState {
 
 impl AppState {
     /// Starts at the environments, and asks for what that screen needs.
-    pub fn new(world: World, keys: KeyMap) -> (Self, Vec<Effect>) {
+    pub fn new(world: World) -> (Self, Vec<Effect>) {
         let mut home = Screen::Environments(EnvironmentsState::new());
         let effects = home.state_mut().open(&world);
         let mut state = Self {
             world,
-            keys,
             screens: vec![home],
             forward: Vec::new(),
             overlay: None,
@@ -153,12 +150,13 @@ impl AppState {
     fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
         let chord = Chord::from(key);
         let place = self.screen().state().place();
-        let quits = self.keys.command(place, chord) == Some(Command::Quit) && chord.has_ctrl();
+        let quits =
+            self.world.keys.command(place, chord) == Some(Command::Quit) && chord.has_ctrl();
         if quits {
             return vec![Effect::Quit];
         }
         if let Some(overlay) = &mut self.overlay {
-            let outcome = overlay.state_mut().key(key, &self.world, &self.keys);
+            let outcome = overlay.state_mut().key(key, &self.world, &self.world.keys);
             return self.after_overlay(outcome);
         }
         let Self { screens, world, .. } = self;
@@ -167,7 +165,7 @@ impl AppState {
         {
             return effects;
         }
-        match self.keys.command(place, chord) {
+        match self.world.keys.command(place, chord) {
             Some(command) => self.run(command, None),
             None => Vec::new(),
         }
