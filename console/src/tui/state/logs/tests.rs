@@ -641,7 +641,7 @@ fn an_empty_screen_says_why() {
     let mut desk = self::desk();
     desk.filter("no such words at all");
     assert!(
-        desk.drawn(120, 20).contains("hides all 722 lines"),
+        desk.drawn(120, 20).contains("hides all 661 lines"),
         "{}",
         desk.drawn(120, 20)
     );
