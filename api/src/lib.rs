@@ -1,1 +1,74 @@
-//! placeholder
+//! The service that opsconsole deploys, rolls back, tails and prices: a small axum API on
+//! SQLite. The local cloud runs it as its tasks through [`main`].
+//!
+//! Modules follow the resources: `items`, `about`, `health`, `metrics`. Around each request
+//! lie the layers of `observe`; every error leaves as a `problem`; what is stored goes
+//! through the trait in `storage`.
+
+mod about;
+mod app;
+mod faults;
+mod health;
+mod items;
+mod logging;
+mod metrics;
+mod observe;
+mod problem;
+mod request_id;
+mod router;
+mod server;
+mod settings;
+mod stop;
+mod storage;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+
+pub use server::{StartError, run};
+pub use settings::{DatabaseUrl, Faults, PREFIX, Settings, SettingsError};
+
+/// The answer of `main` to settings that are wrong.
+const EXIT_SETTINGS: u8 = 2;
+
+/// Threads that serve requests. The work is small and the database has threads of its own;
+/// more would only hold memory.
+const WORKER_THREADS: usize = 2;
+
+/// Reads the settings, serves until told to stop, and says how it ended: 0 after a drain,
+/// 1 when it could not start or go on, 2 for wrong settings.
+#[must_use]
+pub fn main() -> ExitCode {
+    let settings = match Settings::from_env() {
+        Ok(settings) => settings,
+        Err(errors) => {
+            logging::start(env!("CARGO_PKG_VERSION"), "unknown", LevelFilter::INFO);
+            for error in errors {
+                tracing::error!("configuration error: {error}");
+            }
+            return ExitCode::from(EXIT_SETTINGS);
+        }
+    };
+    logging::start(&settings.release, &settings.environment, settings.log_level);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKER_THREADS)
+        .enable_all()
+        .build();
+    let outcome = match runtime {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(run(settings));
+            // Requests that were cut off do not hold up the end.
+            runtime.shutdown_timeout(Duration::ZERO);
+            outcome
+        }
+        Err(error) => Err(StartError::System(error)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

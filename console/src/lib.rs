@@ -1,5 +1,5 @@
 //! One terminal console over every environment. The rooms and the arrows between them are in
-//! `docs/src/architecture.md`; arrows point down this list.
+//! `docs/architecture.md`; arrows point down this list.
 
 pub mod cli;
 pub mod tui;

@@ -6,15 +6,22 @@
 //! ```
 //! A filter changes the view, never what is read or kept.
 
+mod budget;
+#[cfg(test)]
+mod fake;
 mod filter;
 pub mod line;
+pub mod merge;
+pub mod poll;
 mod sanitize;
 mod search;
+mod seen;
 mod store;
 mod tail;
 mod view;
 mod window;
 
+pub use budget::Budget;
 pub use filter::{FieldFilter, FieldTest, Filter, FilterError, Pattern, PatternError, PatternKind};
 pub use sanitize::{clean, clean_bytes};
 pub use search::{SearchStatus, Seek, SeekDirection};

@@ -11,6 +11,7 @@ mod health;
 mod judgement;
 mod lock;
 mod log_line;
+mod mask;
 mod metrics;
 mod money;
 mod names;
@@ -23,11 +24,12 @@ mod service;
 
 pub use author::{Author, Caller};
 pub use bill::{Architecture, BillLine, BillOfResources, Schedule};
-pub use diff::{DiffLine, DocumentDiff};
+pub use diff::{DiffLine, DocumentDiff, document_diff};
 pub use health::{Alarm, AlarmState, Assessment, Cause, Health, Symptom};
 pub use judgement::{Judgement, Verdict};
 pub use lock::LockRecord;
 pub use log_line::{Level, RawLogEvent};
+pub use mask::{MASK, is_secret_name, mask_document, mask_text};
 pub use metrics::{Metrics, Series, Window};
 pub use money::{Amount, Usd};
 pub use names::{

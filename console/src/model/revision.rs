@@ -23,8 +23,9 @@ pub struct Revision {
     pub author: Option<Author>,
     /// Why, from its tags.
     pub reason: Option<String>,
-    /// The whole definition in the platform's own shape. NOT masked: pass it through
-    /// [`crate::operate::mask`] before it is shown or stored.
+    /// The whole definition in the platform's own shape, without what the platform adds to it
+    /// (ARN, number, status, times), so that two of them can be compared. NOT masked: pass it through
+    /// [`mask_document`](super::mask_document) before it is shown or stored.
     pub document: serde_json::Value,
 }
 

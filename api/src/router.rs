@@ -1,0 +1,211 @@
+//! Which path leads where, and which layers lie around.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::app::App;
+use crate::problem::ApiError;
+use crate::{about, faults, health, items, metrics, observe};
+
+/// Items are small; more is a mistake or an attack.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// The whole service.
+pub(crate) fn router(app: App) -> Router {
+    let mut business = Router::new()
+        .merge(about::business_routes())
+        .merge(items::routes());
+    if app.faults.concerns_requests() {
+        business = business.route_layer(middleware::from_fn_with_state(
+            app.clone(),
+            faults::misbehave,
+        ));
+    }
+    Router::new()
+        .merge(business)
+        .merge(about::operator_routes())
+        .merge(health::routes())
+        .merge(metrics::routes())
+        .fallback(|| async { ApiError::PathNotFound })
+        .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        // From here outwards: a panic becomes an answer, every answer is observed.
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            observe::observe,
+        ))
+        .with_state(app)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use axum::body::{Body, to_bytes};
+    use axum::http::{Request, Response, StatusCode};
+    use serde_json::Value;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::items::{Cursor, Item, ItemId};
+    use crate::settings::Settings;
+    use crate::storage::{PoolUsage, Schema, Store, StoreError};
+
+    /// A store with every defect: reading one panics, listing never ends, writing is a bug.
+    struct Defective;
+
+    #[async_trait]
+    impl Store for Defective {
+        async fn migrate(&self, _: bool) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        async fn schema(&self) -> Result<Schema, StoreError> {
+            std::future::pending().await
+        }
+
+        async fn insert_item(&self, _: &Item) -> Result<(), StoreError> {
+            Err(StoreError::Unexpected {
+                reason: "near \"INSRT\": syntax error".into(),
+            })
+        }
+
+        async fn item(&self, _: ItemId) -> Result<Option<Item>, StoreError> {
+            panic!("index out of bounds at shelf 7")
+        }
+
+        async fn items_after(
+            &self,
+            _: Option<Cursor>,
+            _: u32,
+        ) -> Result<Vec<(Cursor, Item)>, StoreError> {
+            std::future::pending().await
+        }
+
+        fn pools(&self) -> Vec<PoolUsage> {
+            Vec::new()
+        }
+
+        async fn close(&self) {}
+    }
+
+    fn defective() -> App {
+        let settings = Settings::from_pairs(&[]).expect("defaults are valid");
+        App::with_time_limit(&settings, Box::new(Defective), Duration::from_millis(50))
+    }
+
+    async fn answer(app: &App, method: &str, path: &str, body: &str) -> Response<Body> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", "application/json")
+            .body(Body::from(body.to_owned()))
+            .expect("a request");
+        router(app.clone())
+            .oneshot(request)
+            .await
+            .expect("an answer")
+    }
+
+    async fn problem(app: &App, method: &str, path: &str, body: &str) -> (StatusCode, Value) {
+        let response = answer(app, method, path, body).await;
+        let status = response.status();
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json"
+        );
+        let id = response.headers()["x-request-id"].clone();
+        let body = to_bytes(response.into_body(), usize::MAX)
+            .await
+            .expect("a body");
+        let problem: Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!(problem["request_id"], id.to_str().expect("ASCII"));
+        (status, problem)
+    }
+
+    const ITEM: &str = "/items/01890a5d-ac96-774b-bcce-b302099a8057";
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_that_gives_nothing_away() {
+        let app = defective();
+        let (status, problem) = problem(&app, "GET", ITEM, "").await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!problem.to_string().contains("shelf"), "{problem}");
+        assert_eq!(app.metrics.in_flight.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_defect_of_ours_is_a_problem_that_gives_nothing_away() {
+        let (status, problem) = problem(&defective(), "POST", "/items", r#"{"name": "a"}"#).await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!problem.to_string().contains("INSRT"), "{problem}");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_takes_too_long_is_given_up_with_a_problem() {
+        let app = defective();
+        let response = answer(&app, "GET", "/items", "").await;
+        assert_eq!(response.headers()["retry-after"], "1");
+        let (status, problem) = problem(&app, "GET", "/items", "").await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(problem["type"], "urn:opsconsole:problem:timed-out");
+    }
+
+    #[tokio::test]
+    async fn an_error_in_another_format_leaves_as_a_problem() {
+        let app = defective();
+        let foreign = Router::new()
+            .route(
+                "/foreign",
+                axum::routing::get(|| async { (StatusCode::IM_A_TEAPOT, "sqlx::Error at line 7") }),
+            )
+            .layer(middleware::from_fn_with_state(
+                app.clone(),
+                observe::observe,
+            ));
+        let request = Request::get("/foreign")
+            .body(Body::empty())
+            .expect("a request");
+        let response = foreign.oneshot(request).await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json"
+        );
+        let body = to_bytes(response.into_body(), usize::MAX)
+            .await
+            .expect("a body");
+        assert!(!String::from_utf8_lossy(&body).contains("sqlx"));
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_goes_away_is_counted_once_and_no_longer_in_flight() {
+        let app = defective();
+        let service = router(app.clone());
+        let request = Request::get("/items")
+            .body(Body::empty())
+            .expect("a request");
+        {
+            let mut going = Box::pin(service.oneshot(request));
+            assert!(futures::poll!(&mut going).is_pending());
+            assert_eq!(app.metrics.in_flight.get(), 1);
+        }
+        assert_eq!(app.metrics.in_flight.get(), 0);
+        assert_eq!(app.metrics.answered("/items", "GET", "499"), 1);
+    }
+
+    #[tokio::test]
+    async fn readiness_answers_before_its_caller_loses_patience() {
+        let settings = Settings::from_pairs(&[]).expect("defaults are valid");
+        let app = App::new(&settings, Box::new(Defective));
+        for probe in ["/readyz", "/health"] {
+            let (status, problem) = problem(&app, "GET", probe, "").await;
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(problem["checks"]["database"], "no answer within 1 s");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Stories about the API, told to real processes over real connections.
+
+mod support;
+
+mod database;
+mod faults;
+mod items;
+mod logs;
+mod many_processes;
+mod probes;
+mod problems;
+mod releases;
+mod stopping;
