@@ -30,4 +30,4 @@ pub use tail::{
     Tail, TailEvent, TailHandle, TailLine, TailOptions, TailPhase, TailStart, TailState,
 };
 pub use view::{LogView, WorkBudget, WorkDone};
-pub use window::{Anchor, WindowError, parse_window};
+pub use window::{Anchor, WindowError, parse_moment, parse_window};

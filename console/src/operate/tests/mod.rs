@@ -1,0 +1,1 @@
+//! Stories of the executor, told against a scripted platform.
