@@ -2,7 +2,7 @@
 
 use crate::{
     model::{EnvironmentName, Release, RolloutRecord},
-    platform::PlatformError,
+    platform::{Connections, PlatformError},
     tui::message::Generation,
 };
 
@@ -18,4 +18,18 @@ pub enum ReleasesRequest {
 pub enum ReleasesReply {
     /// For [`ReleasesRequest::List`]: releases and rollouts, both newest first.
     List(Result<(Vec<Release>, Vec<RolloutRecord>), PlatformError>),
+}
+
+/// Runs a request.
+pub async fn answer(
+    request: ReleasesRequest,
+    connections: &Connections,
+) -> (Generation, ReleasesReply) {
+    let ReleasesRequest::List(generation, name) = request;
+    let list = async {
+        let platform = connections.connect(&name).await?.platform;
+        let (releases, rollouts) = tokio::join!(platform.releases(), platform.rollouts());
+        Ok((releases?, rollouts?))
+    };
+    (generation, ReleasesReply::List(list.await))
 }

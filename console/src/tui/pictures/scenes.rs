@@ -1,0 +1,177 @@
+//! The Logs, Releases, Cost and History screens with something to look at, for pictures and tests.
+//!
+//! Each is brought to its state the way the program brings it there: by commands and messages.
+
+use crate::{
+    logs::{TailEvent, TailLine, TailPhase, TailState},
+    model::EnvironmentName,
+    tui::{
+        effect::Effect,
+        exchange::logs::{LogsReply, LogsRequest, SharedLog},
+        fixtures,
+        message::{Generation, Message},
+        state::{ScreenState, World, logs::LogsState},
+    },
+};
+use std::sync::Arc;
+
+/// The tasks of the fixture's prod.
+const STREAMS: [&str; 3] = [
+    "api/api/7be1f2d0aa314c5b9e77",
+    "api/api/7d048d37aa314c5b9e77",
+    "api/api/7e27d09eaa314c5b9e77",
+];
+
+/// A tail that follows without trouble.
+pub fn following() -> TailState {
+    TailState {
+        phase: TailPhase::Following,
+        read_to_ms: Some(fixtures::now().as_millisecond()),
+        lag_ms: Some(1_200),
+        lines: 600,
+        late: 0,
+        calls: 61,
+        throttled: 0,
+    }
+}
+
+/// A Logs screen and what a tail would do to it.
+pub struct LogDesk {
+    /// The screen.
+    pub state: LogsState,
+    /// What it lives in.
+    pub world: World,
+    log: SharedLog,
+    generation: Generation,
+    next: crate::logs::LineId,
+}
+
+impl LogDesk {
+    /// Opened on an environment, with a tail that has not answered yet.
+    pub fn open(mut state: LogsState, world: World) -> Self {
+        let effects = state.open(&world);
+        let mut desk = Self {
+            state,
+            world,
+            log: SharedLog::new(8 << 20),
+            generation: Generation::default(),
+            next: crate::logs::LineId(0),
+        };
+        desk.start(&effects);
+        desk
+    }
+
+    /// Answers the start of a tail, if there is one among `effects`, and runs what is left to do.
+    pub fn start(&mut self, effects: &[Effect]) {
+        let started = effects.iter().find_map(|effect| match effect {
+            Effect::Logs(LogsRequest::Start { generation, .. }) => Some(*generation),
+            _ => None,
+        });
+        if let Some(generation) = started {
+            self.generation = generation;
+            self.log = SharedLog::new(8 << 20);
+            self.next = crate::logs::LineId(0);
+            self.reply(LogsReply::Started(self.log.clone()));
+        }
+    }
+
+    /// Lines arrive: (seconds before now, task, text).
+    pub fn lines(&mut self, lines: impl IntoIterator<Item = (f64, usize, String)>) {
+        let now_ms = fixtures::now().as_millisecond();
+        let lines = lines
+            .into_iter()
+            .map(|(ago_s, task, text)| TailLine {
+                stream: Arc::from(STREAMS[task % STREAMS.len()]),
+                // Fixtures stay within hours, far from where a float of milliseconds is coarse.
+                at_ms: now_ms - (ago_s * 1_000.0) as i64,
+                text,
+                late: false,
+            })
+            .collect();
+        self.event(TailEvent::Lines(lines));
+    }
+
+    /// The tail delivers something.
+    pub fn event(&mut self, event: TailEvent) {
+        self.next = self.log.apply(event);
+        self.stands(following());
+    }
+
+    /// The tail stands like that.
+    pub fn stands(&mut self, state: TailState) {
+        let next = self.next;
+        self.reply(LogsReply::Advanced {
+            state: Box::new(state),
+            next,
+        });
+    }
+
+    /// A message of the newest tail arrives; work that is left is done.
+    pub fn reply(&mut self, reply: LogsReply) -> Vec<Effect> {
+        let effects = self
+            .state
+            .message(&Message::Logs(self.generation, reply), &self.world);
+        self.settle(effects)
+    }
+
+    /// Does what is left to do, and hands on the other effects.
+    pub fn settle(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
+        let mut rest = Vec::new();
+        let mut queue = effects;
+        while let Some(effect) = queue.pop() {
+            match effect {
+                Effect::Logs(LogsRequest::Continue(generation)) => queue.extend(
+                    self.state
+                        .message(&Message::Logs(generation, LogsReply::Continue), &self.world),
+                ),
+                other => rest.push(other),
+            }
+        }
+        rest.reverse();
+        rest
+    }
+}
+
+/// A canonical request line of the API.
+pub fn request(number: u64, status: u16, duration_ms: u64) -> String {
+    let level = if status >= 500 { "ERROR" } else { "INFO" };
+    let item = number % 40;
+    format!(
+        r#"{{"timestamp":"2026-11-21T14:00:00.000Z","level":"{level}","message":"request","release":"1.4.1","request_id":"01J{number:08x}","method":"GET","route":"/items/{{id}}","path":"/items/{item}","status":{status},"duration_ms":{duration_ms}}}"#
+    )
+}
+
+/// Why a request failed.
+pub fn timeout(number: u64) -> String {
+    format!(
+        r#"{{"timestamp":"2026-11-21T14:00:00.000Z","level":"ERROR","message":"upstream timeout after 2000 ms","release":"1.4.1","route":"/items/{{id}}","request_id":"01J{number:08x}","retries":2}}"#
+    )
+}
+
+/// Twenty minutes of prod: fine until the release went out at 13:52, then errors.
+pub fn twenty_minutes() -> Vec<(f64, usize, String)> {
+    let mut lines = Vec::new();
+    for number in 0..600_u64 {
+        let ago_s = 1_200.0 - number as f64 * 2.0 + 0.118;
+        let task = usize::try_from(number * 7 % 3).unwrap_or(0);
+        let fails = ago_s < 551.0 && number % 5 == 3;
+        if fails {
+            lines.push((ago_s, task, timeout(number)));
+            lines.push((ago_s - 0.004, task, request(number, 504, 2_004)));
+        } else {
+            lines.push((ago_s, task, request(number, 200, 2 + number % 9)));
+        }
+        if number % 97 == 50 {
+            let text = "WARN pool: waited 180 ms for a connection (4 of 4 in use)";
+            lines.push((ago_s - 0.5, task, text.to_owned()));
+        }
+    }
+    lines
+}
+
+/// The Logs screen of prod, following.
+pub fn logs(world: World) -> LogDesk {
+    let mut desk = LogDesk::open(LogsState::new(EnvironmentName::new("prod")), world);
+    desk.lines(twenty_minutes());
+    desk
+}
