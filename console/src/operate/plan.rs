@@ -15,7 +15,7 @@ use crate::{
     model::{
         Action, BillOfResources, Blocker, Change, CostDelta, Deployed, EnvironmentName, Health,
         Judgement, Metrics, Observation, Plan, PlanSide, Prepared, Release, ReleaseRef, RevisionId,
-        RolloutOutcome, RolloutRecord, Window,
+        RolloutId, RolloutOutcome, RolloutRecord, Window,
     },
     platform::{ChangeNote, Environment, PlatformError},
     store::{HistoryQuery, RunRecord},
@@ -46,6 +46,8 @@ struct Resolved {
     change: Change,
     to: Option<PlanSide>,
     release: Option<String>,
+    /// The rollout in flight that a rollback takes the place of.
+    replaces: Option<RolloutId>,
     because: String,
     passed_over: Vec<PassedOver>,
     blockers: Vec<Blocker>,
@@ -58,6 +60,7 @@ impl Resolved {
             change,
             to: None,
             release: None,
+            replaces: None,
             because: because.into(),
             passed_over: Vec::new(),
             blockers: Vec::new(),
@@ -424,6 +427,13 @@ impl Planner<'_> {
             },
             "the operator's choice",
         );
+        if let Some(record) = self.in_flight() {
+            resolved.replaces = Some(record.id.clone());
+            resolved.warnings.push(format!(
+                "the rollout of {} is in flight; this takes its place",
+                name_of(record.release.as_deref(), &record.to)
+            ));
+        }
         let name = revision
             .release
             .clone()
@@ -536,6 +546,7 @@ impl Planner<'_> {
                 {
                     resolved.passed_over.insert(0, passed);
                 }
+                resolved.replaces = Some(record.id.clone());
                 resolved.warnings.push(format!(
                     "the rollout of {going} is in flight; this takes its place, because stopping it would bring a bad release back"
                 ));
@@ -683,6 +694,7 @@ impl Planner<'_> {
             author: self.inner.author.clone(),
             reason: reason.map(str::to_owned),
             release: resolved.release.clone(),
+            replaces: resolved.replaces.clone(),
         };
         self.environment
             .platform

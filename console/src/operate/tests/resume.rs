@@ -2,6 +2,7 @@
 
 use super::{fake::*, world::*};
 use crate::{
+    config::PlatformConfig,
     model::{Action, ReleaseRef, RolloutOutcome::*, RunId, RunOutcome},
     operate::Operator,
     platform::PlatformError,
@@ -180,7 +181,8 @@ async fn an_environment_of_another_configuration_keeps_its_runs() {
     let console = Console::open(home.path(), &platform).await;
     killed(&console, Action::Restart, "run-1", DEAD).await;
     let other = Console::open_with(home.path(), &platform, |config| {
-        config.account = Some("999999999999".to_owned());
+        let PlatformConfig::Ecs(ecs) = &mut config.platform;
+        ecs.service = "another".to_owned();
     })
     .await;
     assert_eq!(resume(&other.operator).await.len(), 0);
