@@ -4,13 +4,16 @@
 
 use crate::{
     logs::{TailEvent, TailLine, TailPhase, TailState},
-    model::EnvironmentName,
+    model::{BillLine, BillOfResources, EnvironmentName, Schedule},
     tui::{
         effect::Effect,
-        exchange::logs::{LogsReply, LogsRequest, SharedLog},
+        exchange::{
+            cost::{CostReply, CostRequest},
+            logs::{LogsReply, LogsRequest, SharedLog},
+        },
         fixtures,
         message::{Generation, Message},
-        state::{ScreenState, World, logs::LogsState},
+        state::{ScreenState, World, cost::CostState, logs::LogsState},
     },
 };
 use std::sync::Arc;
@@ -174,4 +177,66 @@ pub fn logs(world: World) -> LogDesk {
     let mut desk = LogDesk::open(LogsState::new(EnvironmentName::new("prod")), world);
     desk.lines(twenty_minutes());
     desk
+}
+
+/// What an environment of the fixtures runs that costs money; prod has a thing without a price.
+pub fn bill(environment: &str) -> BillOfResources {
+    let (tasks, cpu, gigabytes) = match environment {
+        "dev" => (2.0, 0.25, 0.5),
+        "staging" => (2.0, 0.5, 1.0),
+        _ => (4.0, 1.0, 2.0),
+    };
+    let line = |what: String, sku: &str, quantity: f64, basis: &str| BillLine {
+        what,
+        sku: sku.to_owned(),
+        quantity,
+        schedule: Schedule::Always,
+        basis: basis.to_owned(),
+    };
+    let mut lines = vec![
+        line(
+            format!("Fargate vCPU, {tasks} × {cpu}"),
+            "fargate.linux.x86.vcpu",
+            tasks * cpu,
+            "task definition",
+        ),
+        line(
+            format!("Fargate memory, {tasks} × {gigabytes} GB"),
+            "fargate.linux.x86.gb",
+            tasks * gigabytes,
+            "task definition",
+        ),
+        line("load balancer".to_owned(), "alb.hour", 1.0, "service"),
+        line(
+            "public IPv4 addresses".to_owned(),
+            "ipv4.public",
+            tasks,
+            "service",
+        ),
+    ];
+    if environment == "prod" {
+        lines.push(line(
+            "third-party monitoring agent".to_owned(),
+            "marketplace.agent",
+            1.0,
+            "configured",
+        ));
+    }
+    BillOfResources {
+        region: "us-east-1".to_owned(),
+        note: Some("priced as if in us-east-1".to_owned()),
+        lines,
+    }
+}
+
+/// The Cost screen of an environment, all bills read.
+pub fn cost(environment: &str, world: &World) -> CostState {
+    let mut state = CostState::new(EnvironmentName::new(environment));
+    for effect in state.open(world) {
+        if let Effect::Cost(CostRequest::Bill(generation, name)) = effect {
+            let reply = CostReply::Bill(Ok(bill(name.as_str())));
+            state.message(&Message::Cost(generation, reply), world);
+        }
+    }
+    state
 }
