@@ -4,16 +4,17 @@
 
 use crate::{
     logs::{TailEvent, TailLine, TailPhase, TailState},
-    model::{BillLine, BillOfResources, EnvironmentName, Schedule},
+    model::{BillLine, BillOfResources, EnvironmentName, RolloutOutcome, Schedule},
     tui::{
         effect::Effect,
         exchange::{
             cost::{CostReply, CostRequest},
             logs::{LogsReply, LogsRequest, SharedLog},
+            releases::{ReleasesReply, ReleasesRequest},
         },
         fixtures,
         message::{Generation, Message},
-        state::{ScreenState, World, cost::CostState, logs::LogsState},
+        state::{ScreenState, World, cost::CostState, logs::LogsState, releases::ReleasesState},
     },
 };
 use std::sync::Arc;
@@ -236,6 +237,34 @@ pub fn cost(environment: &str, world: &World) -> CostState {
         if let Effect::Cost(CostRequest::Bill(generation, name)) = effect {
             let reply = CostReply::Bill(Ok(bill(name.as_str())));
             state.message(&Message::Cost(generation, reply), world);
+        }
+    }
+    state
+}
+
+/// The Releases screen of an environment: releases that came through, and some that did not.
+pub fn releases(environment: &'static str, world: &World) -> ReleasesState {
+    let name = EnvironmentName::new(environment);
+    let mut state = ReleasesState::new(name);
+    let rollout = |number, release, ago_s, outcome| {
+        fixtures::record(environment, number, release, ago_s, outcome)
+    };
+    let mut broken = rollout(5, "1.6.0", 700_000, RolloutOutcome::RolledBack);
+    broken.reason = Some("ECS deployment circuit breaker: tasks failed to start.".to_owned());
+    let mut alarmed = rollout(4, "1.6.1", 900_000, RolloutOutcome::RolledBack);
+    alarmed.reason = Some("alarm in ALARM state".to_owned());
+    alarmed.alarms = vec![format!("{environment}-api-5xx")];
+    let rollouts = vec![
+        rollout(7, "1.4.1", 571, RolloutOutcome::Succeeded),
+        rollout(6, "1.4.0", 534_000, RolloutOutcome::Succeeded),
+        broken,
+        alarmed,
+        rollout(3, "1.3.0", 1_900_000, RolloutOutcome::Succeeded),
+    ];
+    for effect in state.open(world) {
+        if let Effect::Releases(ReleasesRequest::List(generation, _)) = effect {
+            let reply = ReleasesReply::List(Ok((fixtures::releases(), rollouts.clone())));
+            state.message(&Message::Releases(generation, reply), world);
         }
     }
     state

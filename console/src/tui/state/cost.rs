@@ -397,7 +397,7 @@ mod tests {
             drawn.contains("no price") && drawn.contains("≥$"),
             "{drawn}"
         );
-        assert!(!drawn.contains(" $0.00"), "{drawn}");
+        assert!(!drawn.contains("$0.00 "), "{drawn}");
     }
 
     #[test]

@@ -23,6 +23,8 @@ use ratatui::{
     text::{Line, Span},
 };
 
+/// Below so many free rows the comparison with the environment before is left out.
+const ROWS_FOR_COMPARISON: u16 = 5;
 /// Columns of a bar.
 const BAR_COLUMNS: usize = 14;
 
@@ -62,7 +64,7 @@ fn environments(
         table::left("ENV", 9),
         table::right("TOTAL", 9),
         table::right("MIN – MAX", 3),
-        table::right("TO THE ONE BEFORE", 6),
+        table::right("VS PREVIOUS", 6),
         table::left("", 2),
         table::left("", 5),
     ];
@@ -206,6 +208,64 @@ fn lines(state: &CostState, world: &World, theme: &Theme, area: Rect, buf: &mut 
     table::draw(buf, theme, body, &COLUMNS, &rows, state.line())
 }
 
+/// What makes the environment dearer or cheaper than the one before it, kind by kind.
+fn comparison(state: &CostState, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let Some((index, delta)) = state
+        .selected()
+        .and_then(|index| Some((index, state.delta_to_previous(index)?)))
+    else {
+        return;
+    };
+    let before = &state.bills[index - 1].environment;
+    let [head, body] = Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area);
+    let title = format!(
+        "{} costs {} a month against {before}{}",
+        state.bills[index].environment,
+        signed(delta.change.0),
+        if delta.uncertain {
+            ", and what has no price besides"
+        } else {
+            ""
+        },
+    );
+    paint::line(buf, head, &Line::from(span(theme, Role::Strong, title)));
+    const COLUMNS: [Column; 4] = [
+        table::left("KIND", 9),
+        table::right("BEFORE", 6),
+        table::right("HERE", 6),
+        table::right("CHANGE", 9),
+    ];
+    let amount = |usd: Option<crate::model::Usd>| {
+        Line::from(span(
+            theme,
+            Role::Dim,
+            usd.map_or_else(|| "–".to_owned(), |usd| usd.to_string()),
+        ))
+    };
+    let rows: Vec<Row> = delta
+        .lines
+        .iter()
+        .enumerate()
+        .map(|(row, line)| {
+            let change = match (line.before, line.after) {
+                (None, None) => "no price".to_owned(),
+                (before, after) => {
+                    signed(after.unwrap_or_default().0 - before.unwrap_or_default().0)
+                }
+            };
+            let cells = vec![
+                Line::from(span(theme, Role::Text, &line.what)),
+                amount(line.before),
+                amount(line.after),
+                Line::from(span(theme, Role::Text, change)),
+            ];
+            Row::new(cells, Target::Pane(ENVIRONMENTS, row))
+        })
+        .collect();
+    // Nothing here can be clicked: it only compares.
+    let _ = table::draw(buf, theme, body, &COLUMNS, &rows, None);
+}
+
 fn missing(theme: &Theme, bill: &Bill, area: Rect, buf: &mut Buffer) -> Hits {
     let (role, message) = match &bill.failure {
         Some(error) => (Role::Bad, format!("{error}. r asks again.")),
@@ -258,7 +318,7 @@ fn row(theme: &Theme, line: &EstimateLine, index: usize, most: f64, today: Date)
             Role::Dim,
             line.price
                 .as_ref()
-                .map_or_else(|| line.sku.clone(), |price| price.source.clone()),
+                .map_or_else(|| line.sku.clone(), |price| source(&price.source)),
         ),
     ];
     Row::new(cells, Target::Row(index))
@@ -276,6 +336,13 @@ fn sum(line: &EstimateLine) -> String {
             .map_or(line.formula.clone(), |(sum, _)| sum.to_owned()),
         UnitPrice::Discount { .. } => line.formula.clone(),
     }
+}
+
+/// The first of a price's sources, short enough for a column; Enter shows all.
+fn source(all: &str) -> String {
+    const COLUMNS: usize = 44;
+    let first = all.split(';').next().unwrap_or(all).trim();
+    text::cut(first, COLUMNS).into_owned()
 }
 
 /// The date of a price, with the badge of an old one.

@@ -168,11 +168,14 @@ fn access(text: &str) -> Option<String> {
         "ts",
         "severity",
     ];
-    out.push_str(ACCESS_GAP);
-    for field in &fields {
-        if !TOLD.contains(&field.name.as_str()) {
-            out.push_str(&format!(" {}={}", field.name, field.value));
-        }
+    let others: Vec<String> = fields
+        .iter()
+        .filter(|field| !TOLD.contains(&field.name.as_str()))
+        .map(|field| format!("{}={}", field.name, field.value))
+        .collect();
+    if !others.is_empty() {
+        out.push_str(ACCESS_GAP);
+        out.push_str(&others.join(" "));
     }
     Some(out)
 }
@@ -307,7 +310,7 @@ mod tests {
             false,
             false,
         );
-        assert_eq!(rows, ["GET /items/7 200 3 ms   route=/items/{id}"]);
+        assert_eq!(rows, ["GET /items/7 200 3 ms  route=/items/{id}"]);
     }
 
     #[test]
