@@ -4,13 +4,17 @@
 
 use crate::{
     logs::{TailEvent, TailLine, TailPhase, TailState},
-    model::EnvironmentName,
+    model::{BillLine, BillOfResources, EnvironmentName, RolloutOutcome, Schedule},
     tui::{
         effect::Effect,
-        exchange::logs::{LogsReply, LogsRequest, SharedLog},
+        exchange::{
+            cost::{CostReply, CostRequest},
+            logs::{LogsReply, LogsRequest, SharedLog},
+            releases::{ReleasesReply, ReleasesRequest},
+        },
         fixtures,
         message::{Generation, Message},
-        state::{ScreenState, World, logs::LogsState},
+        state::{ScreenState, World, cost::CostState, logs::LogsState, releases::ReleasesState},
     },
 };
 use std::sync::Arc;
@@ -174,4 +178,94 @@ pub fn logs(world: World) -> LogDesk {
     let mut desk = LogDesk::open(LogsState::new(EnvironmentName::new("prod")), world);
     desk.lines(twenty_minutes());
     desk
+}
+
+/// What an environment of the fixtures runs that costs money; prod has a thing without a price.
+pub fn bill(environment: &str) -> BillOfResources {
+    let (tasks, cpu, gigabytes) = match environment {
+        "dev" => (2.0, 0.25, 0.5),
+        "staging" => (2.0, 0.5, 1.0),
+        _ => (4.0, 1.0, 2.0),
+    };
+    let line = |what: String, sku: &str, quantity: f64, basis: &str| BillLine {
+        what,
+        sku: sku.to_owned(),
+        quantity,
+        schedule: Schedule::Always,
+        basis: basis.to_owned(),
+    };
+    let mut lines = vec![
+        line(
+            format!("Fargate vCPU, {tasks} × {cpu}"),
+            "fargate.linux.x86.vcpu",
+            tasks * cpu,
+            "task definition",
+        ),
+        line(
+            format!("Fargate memory, {tasks} × {gigabytes} GB"),
+            "fargate.linux.x86.gb",
+            tasks * gigabytes,
+            "task definition",
+        ),
+        line("load balancer".to_owned(), "alb.hour", 1.0, "service"),
+        line(
+            "public IPv4 addresses".to_owned(),
+            "ipv4.public",
+            tasks,
+            "service",
+        ),
+    ];
+    if environment == "prod" {
+        lines.push(line(
+            "third-party monitoring agent".to_owned(),
+            "marketplace.agent",
+            1.0,
+            "configured",
+        ));
+    }
+    BillOfResources {
+        region: "us-east-1".to_owned(),
+        note: Some("priced as if in us-east-1".to_owned()),
+        lines,
+    }
+}
+
+/// The Cost screen of an environment, all bills read.
+pub fn cost(environment: &str, world: &World) -> CostState {
+    let mut state = CostState::new(EnvironmentName::new(environment));
+    for effect in state.open(world) {
+        if let Effect::Cost(CostRequest::Bill(generation, name)) = effect {
+            let reply = CostReply::Bill(Ok(bill(name.as_str())));
+            state.message(&Message::Cost(generation, reply), world);
+        }
+    }
+    state
+}
+
+/// The Releases screen of an environment: releases that came through, and some that did not.
+pub fn releases(environment: &'static str, world: &World) -> ReleasesState {
+    let name = EnvironmentName::new(environment);
+    let mut state = ReleasesState::new(name);
+    let rollout = |number, release, ago_s, outcome| {
+        fixtures::record(environment, number, release, ago_s, outcome)
+    };
+    let mut broken = rollout(5, "1.6.0", 700_000, RolloutOutcome::RolledBack);
+    broken.reason = Some("ECS deployment circuit breaker: tasks failed to start.".to_owned());
+    let mut alarmed = rollout(4, "1.6.1", 900_000, RolloutOutcome::RolledBack);
+    alarmed.reason = Some("alarm in ALARM state".to_owned());
+    alarmed.alarms = vec![format!("{environment}-api-5xx")];
+    let rollouts = vec![
+        rollout(7, "1.4.1", 571, RolloutOutcome::Succeeded),
+        rollout(6, "1.4.0", 534_000, RolloutOutcome::Succeeded),
+        broken,
+        alarmed,
+        rollout(3, "1.3.0", 1_900_000, RolloutOutcome::Succeeded),
+    ];
+    for effect in state.open(world) {
+        if let Effect::Releases(ReleasesRequest::List(generation, _)) = effect {
+            let reply = ReleasesReply::List(Ok((fixtures::releases(), rollouts.clone())));
+            state.message(&Message::Releases(generation, reply), world);
+        }
+    }
+    state
 }
