@@ -222,6 +222,29 @@ fn the_schema_knows_every_key_and_refuses_others() {
 }
 
 #[test]
+fn what_is_remembered_of_the_local_cloud_is_found_before_and_after_it_is_connected() {
+    let before = Config::local_cloud().environments.remove(2);
+    let PlatformConfig::Ecs(ecs) = before.platform.clone();
+    let after = EnvironmentConfig {
+        account: Some("123456789012".to_owned()),
+        platform: PlatformConfig::Ecs(EcsConfig {
+            endpoint_url: Some("http://127.0.0.1:4566".to_owned()),
+            ..ecs
+        }),
+        ..before.clone()
+    };
+    assert_eq!(before.scope(), after.scope());
+}
+
+#[test]
+fn two_services_of_one_name_in_two_accounts_are_told_apart() {
+    let text = with("account = \"123456789012\"");
+    let one = checked(&text).unwrap().environments.remove(0);
+    let other = checked(&text.replace("123456789012", "210987654321")).unwrap();
+    assert_ne!(one.scope(), other.environments[0].scope());
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named() {
     let error = load(&PathBuf::from("/nonexistent/ops.toml")).unwrap_err();
     assert!(error.to_string().contains("opsconsole init"), "{error}");

@@ -35,7 +35,7 @@ struct Reign<'a> {
 
 impl Known<'_> {
     /// What the alarms of this look hold against the revision that was live when they rang.
-    pub fn from_alarms(&self, observation: &Observation) -> Vec<Judgement> {
+    pub fn by_alarms(&self, observation: &Observation) -> Vec<Judgement> {
         let reigns = self.reigns();
         observation
             .service
@@ -59,7 +59,7 @@ impl Known<'_> {
     }
 
     /// What the series hold against revisions that were live within them.
-    pub fn from_metrics(&self, metrics: &Metrics) -> Vec<Judgement> {
+    pub fn by_metrics(&self, metrics: &Metrics) -> Vec<Judgement> {
         self.reigns()
             .iter()
             .filter_map(|reign| {

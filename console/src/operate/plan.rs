@@ -166,8 +166,8 @@ impl Facts {
             judgements: &judgements,
             now,
         };
-        let mut found = known.from_alarms(&observation);
-        found.extend(known.from_metrics(&metrics));
+        let mut found = known.by_alarms(&observation);
+        found.extend(known.by_metrics(&metrics));
         judgements.extend(found);
         let scope = environment.config.scope();
         let runs = runs

@@ -14,7 +14,7 @@ fn alarmed(observation: &Observation, past: &[RolloutRecord], judged: &[Judgemen
         judgements: judged,
         now: observation.at,
     };
-    short(known.from_alarms(observation))
+    short(known.by_alarms(observation))
 }
 
 fn measured(metrics: &Metrics, past: &[RolloutRecord]) -> Vec<String> {
@@ -25,7 +25,7 @@ fn measured(metrics: &Metrics, past: &[RolloutRecord]) -> Vec<String> {
         judgements: &[],
         now: now(),
     };
-    short(known.from_metrics(metrics))
+    short(known.by_metrics(metrics))
 }
 
 fn short(found: Vec<Judgement>) -> Vec<String> {
