@@ -225,7 +225,7 @@ fn check_architecture(image: &str, wanted: Option<&str>) -> Result<(), String> {
 }
 
 /// The override of this task's container, if any.
-fn container_override<'a>(task: &'a Task) -> Option<&'a Value> {
+fn container_override(task: &Task) -> Option<&Value> {
     members::list(&task.overrides, "containerOverrides")
         .iter()
         .find(|o| members::text(o, "name") == Some(task.container.as_str()))
