@@ -1,6 +1,7 @@
 //! The whole cloud: one part a service, shared by everything that runs in the supervisor.
 
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -47,7 +48,10 @@ impl Cloud {
     pub fn load(settings: Settings) -> io::Result<Arc<Self>> {
         settings.data.prepare()?;
         for directory in [settings.data.world(), settings.data.file("databases")] {
-            std::fs::create_dir_all(directory)?;
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(directory)?;
         }
         let wake = Arc::new(Notify::new());
         Ok(Arc::new(Self {

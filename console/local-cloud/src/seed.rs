@@ -123,7 +123,7 @@ const RELEASES: [Release; 9] = [
         git_sha: "19b7f3c8e2a64d05bb81c97e40fd26a35c8e7d16",
         age_days: 12,
         change: "Read the item limit from the environment",
-        fault: Some(("OPSCONSOLE_API_FAULT_CRASH_AFTER_MS", "400")),
+        fault: Some(("OPSCONSOLE_API_FAULT_CRASH_AFTER_MS", "0")),
     },
     Release {
         version: "1.6.0",
@@ -164,7 +164,8 @@ pub async fn plant(cloud: &Arc<Cloud>) -> io::Result<()> {
     let born = birthday(cloud)?;
     publish_releases(cloud, born);
     cloud.s3.ensure_bucket(LOCK_BUCKET);
-    let mut to_deploy = Vec::new();
+    let finished = cloud.settings.data.world().join(FINISHED).exists();
+    cloud.ecs.hurry(!finished);
     for environment in &ENVIRONMENTS {
         let check = HealthCheck {
             path: "/readyz".to_owned(),
@@ -183,19 +184,20 @@ pub async fn plant(cloud: &Arc<Cloud>) -> io::Result<()> {
         )?;
         cloud.logs.ensure_group(&log_group(environment.name));
         put_alarms(cloud, environment.name, &balancer, &group)?;
-        if cloud.ecs.read(|world| !world.clusters.contains_key(environment.name)) {
-            call(cloud, "CreateCluster", &json!({ "clusterName": environment.name })).await?;
+        if finished {
+            continue;
+        }
+        call(cloud, "CreateCluster", &json!({ "clusterName": environment.name })).await?;
+        let deployments = cloud.ecs.read(|world| {
+            let service = world.service(environment.name, "api");
+            service.map_or(0, |service| service.service_deployments.len())
+        });
+        if deployments == 0 {
             deploy_first(cloud, environment, &group).await?;
-            to_deploy.push(environment);
         }
     }
-    for environment in to_deploy {
-        let cloud = Arc::clone(cloud);
-        tokio::spawn(async move {
-            if let Err(error) = deploy_second(&cloud, environment).await {
-                tracing::error!(%error, environment = environment.name, "the seed was not finished");
-            }
-        });
+    if !finished {
+        tokio::spawn(finish(Arc::clone(cloud)));
     }
     Ok(())
 }
@@ -409,16 +411,37 @@ async fn deploy_first(
     Ok(())
 }
 
+/// A new world is finished once every environment has its history. Until this file is there the
+/// next start goes on with it.
+const FINISHED: &str = "finished.json";
+
+/// Gives every environment its history, quickly: the user waits for it.
+async fn finish(cloud: Arc<Cloud>) {
+    let all = ENVIRONMENTS.iter().map(|e| deploy_second(&cloud, e));
+    let done: io::Result<Vec<()>> = futures::future::join_all(all).await.into_iter().collect();
+    cloud.ecs.hurry(false);
+    let file = cloud.settings.data.world().join(FINISHED);
+    if let Err(error) = done.and_then(|_| write_whole(&file, now_ms().to_string().as_bytes())) {
+        tracing::error!(%error, "the first world was not finished");
+    }
+}
+
 /// The second release, once the first is steady, so that there is something to roll back to.
 async fn deploy_second(cloud: &Arc<Cloud>, environment: &Environment) -> io::Result<()> {
     let service = json!({ "cluster": environment.name, "service": "api" });
     wait_until_completed(cloud, environment.name).await;
-    let definition = task_definition(environment, environment.releases[1]);
-    call(cloud, "RegisterTaskDefinition", &definition).await?;
-    let mut update = service.clone();
-    update["taskDefinition"] = json!(format!("api-{}", environment.name));
-    call(cloud, "UpdateService", &update).await?;
-    wait_until_completed(cloud, environment.name).await;
+    let has_history = cloud.ecs.read(|world| {
+        let service = world.service(environment.name, "api");
+        service.is_some_and(|service| service.service_deployments.len() > 1)
+    });
+    if !has_history {
+        let definition = task_definition(environment, environment.releases[1]);
+        call(cloud, "RegisterTaskDefinition", &definition).await?;
+        let mut update = service.clone();
+        update["taskDefinition"] = json!(format!("api-{}", environment.name));
+        call(cloud, "UpdateService", &update).await?;
+        wait_until_completed(cloud, environment.name).await;
+    }
     let mut update = service;
     update["deploymentConfiguration"] = rules(environment, true);
     call(cloud, "UpdateService", &update).await?;

@@ -44,11 +44,6 @@ impl State {
     pub fn remove(data: &DataDir) -> io::Result<()> {
         fs::remove_file(data.file(STATE))
     }
-
-    /// The port of the endpoint.
-    pub fn port(&self) -> Option<u16> {
-        self.endpoint.rsplit_once(':')?.1.parse().ok()
-    }
 }
 
 /// What is kept over restarts, so that exported variables stay true.

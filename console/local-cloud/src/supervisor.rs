@@ -63,6 +63,8 @@ pub fn main(options: Options) -> ExitCode {
         // only for the leader of a session, who is out of it already.
         let _ = nix::unistd::setsid();
     }
+    // Whatever it and its tasks write is for its owner only, their database included.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     tracing_subscriber::fmt()
         .with_ansi(false)
         .with_writer(io::stderr)
@@ -131,6 +133,7 @@ async fn run(options: &Options) -> Result<ExitCode, Failure> {
     stop.cancel();
     ecs::shut_down(&cloud, SHUT_DOWN_TIME).await;
     parts.shutdown().await;
+    cloud.elb.close_listeners();
     let _ = endpoint.await;
     // Gone last: whoever sees no state file may start another cloud at once.
     trying("remove its state file", remove_state(data))?;

@@ -116,6 +116,8 @@ fn plan(world: &mut World, id: &str) -> Option<Plan> {
 
 /// Starts a task's process. The error is the task's `stoppedReason`.
 async fn launch(cloud: &Arc<Cloud>, id: &str) -> Result<(), String> {
+    let pace = &cloud.settings.pace;
+    wait(cloud, pace.provisioning).await;
     let Some(plan) = cloud.ecs.change(|world| plan(world, id)) else {
         return Err("Task stopped before it was started".to_owned());
     };
@@ -133,6 +135,7 @@ async fn launch(cloud: &Arc<Cloud>, id: &str) -> Result<(), String> {
                 .to_owned(),
         );
     }
+    wait(cloud, pace.pulling).await;
     let port = proxy::free_port().map_err(|e| e.to_string())?;
     let spec = ProcessSpec {
         arguments: arguments(&plan),
@@ -171,6 +174,14 @@ async fn launch(cloud: &Arc<Cloud>, id: &str) -> Result<(), String> {
         end(cloud, id).await;
     }
     Ok(())
+}
+
+/// What takes its time on Fargate takes some here, too, so that a rollout can be watched and
+/// stopped.
+async fn wait(cloud: &Cloud, time: Duration) {
+    if !cloud.ecs.hurried.load(Ordering::Acquire) {
+        tokio::time::sleep(time).await;
+    }
 }
 
 /// The image with its digest instead of its tag.
@@ -212,6 +223,9 @@ fn arguments(plan: &Plan) -> Vec<String> {
         .map(|o| members::texts(o, "command"))
         .filter(|command| !command.is_empty());
     let command = own.unwrap_or_else(|| members::texts(&plan.container, "command"));
+    if command.is_empty() {
+        return vec![format!("{}:{}", plan.task.task_definition.family, plan.task.task_definition.revision), plan.task.id.clone()];
+    }
     command.into_iter().map(str::to_owned).collect()
 }
 

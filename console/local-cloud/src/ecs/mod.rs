@@ -40,6 +40,7 @@ pub struct Ecs {
     wake: Arc<Notify>,
     changed: AtomicBool,
     closing: AtomicBool,
+    hurried: AtomicBool,
 }
 
 impl Ecs {
@@ -79,6 +80,7 @@ impl Ecs {
             wake,
             changed: AtomicBool::new(true),
             closing: AtomicBool::new(false),
+            hurried: AtomicBool::new(false),
         })
     }
 
@@ -97,6 +99,12 @@ impl Ecs {
         self.changed.store(true, Ordering::Release);
         self.wake.notify_one();
         result
+    }
+
+    /// Tasks start without the waits that a network interface and an image need on Fargate, for
+    /// as long as a new world is made.
+    pub fn hurry(&self, hurried: bool) {
+        self.hurried.store(hurried, Ordering::Release);
     }
 
     /// Keeps the world on disk when it has changed.

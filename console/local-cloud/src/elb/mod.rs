@@ -9,6 +9,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
 pub use actions::handle;
 pub use model::{LoadBalancer, TargetGroup};
@@ -34,6 +35,7 @@ struct State {
     balancers: Vec<LoadBalancer>,
     groups: BTreeMap<String, TargetGroup>,
     targets: BTreeMap<String, Arc<TargetGroupTargets>>,
+    listening: Vec<AbortHandle>,
 }
 
 impl Elb {
@@ -136,20 +138,29 @@ impl Elb {
                 client: self.client.clone(),
             });
             let counted = route.clone();
-            tokio::spawn(async move {
+            let counting = tokio::spawn(async move {
                 let mut due = tokio::time::interval(HOST_COUNT_INTERVAL);
                 loop {
                     due.tick().await;
                     counted.count_hosts();
                 }
             });
-            tokio::spawn(async move {
+            let serving = tokio::spawn(async move {
                 if let Err(error) = proxy::serve(listener, route).await {
                     tracing::error!(%error, "a load balancer's listener ended");
                 }
             });
+            let handles = [counting.abort_handle(), serving.abort_handle()];
+            self.lock().listening.extend(handles);
         }
         self.save()
+    }
+
+    /// Listens no more.
+    pub fn close_listeners(&self) {
+        for task in self.lock().listening.drain(..) {
+            task.abort();
+        }
     }
 
     /// The targets of a target group.

@@ -8,7 +8,7 @@ use crate::support::{stage, text};
 use crate::traffic::ask;
 
 const NEVER_READY: (&str, &str) = ("OPSCONSOLE_API_FAULT_NEVER_READY", "on");
-const CRASH: (&str, &str) = ("OPSCONSOLE_API_FAULT_CRASH_AFTER_MS", "100");
+const CRASH: (&str, &str) = ("OPSCONSOLE_API_FAULT_CRASH_AFTER_MS", "0");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_good_release_replaces_the_old_one_and_no_request_fails() {
@@ -153,7 +153,12 @@ async fn without_rollback_a_failed_deployment_is_stopped_and_nothing_is_taken_aw
     assert!(stopped.get("stoppedAt").is_some());
     let service = stage.service().await;
     assert_eq!(service["deployments"][0]["rolloutState"], "FAILED");
-    assert_eq!(service["deployments"][1]["runningCount"], 2, "the old tasks go on");
+    assert_eq!(
+        service["deployments"][1]["runningCount"],
+        2,
+        "the old tasks go on: {}",
+        stage.events().await.join("\n")
+    );
     assert_eq!(stage.served_release().await, "good");
     stage.end().await;
 }

@@ -83,6 +83,8 @@ impl Stage {
             idle: None,
             pace: Pace {
                 scheduler_tick: Duration::from_millis(50),
+                provisioning: Duration::ZERO,
+                pulling: Duration::ZERO,
                 health_interval: Duration::from_millis(300),
                 restart_backoff_first: Duration::from_millis(100),
                 bake_time_min: bake,
@@ -126,6 +128,7 @@ impl Stage {
     pub async fn reopened(self) -> Self {
         ecs::shut_down(&self.cloud, Duration::from_secs(10)).await;
         assert_eq!(self.cloud.ecs.process_count(), 0, "all processes have ended");
+        self.cloud.elb.close_listeners();
         let Self { directory, .. } = self;
         let stage = Self::open(directory, Duration::from_millis(500)).await;
         stage.publish("good", &[]);
