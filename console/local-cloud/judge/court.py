@@ -81,11 +81,10 @@ def aws_fails(code, *words, env=None):
     raise AssertionError(f"expected {code}, got {answer}")
 
 
-def client(service, **config):
+def client(service, **keys):
     """A boto3 client that does not retry, so that an error is seen as it is."""
-    return boto3.client(
-        service, config=Config(retries={"total_max_attempts": 1, "mode": "standard"}, **config)
-    )
+    config = Config(retries={"total_max_attempts": 1, "mode": "standard"})
+    return boto3.client(service, config=config, **keys)
 
 
 def fails(code, call, **arguments):

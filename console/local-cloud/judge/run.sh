@@ -43,6 +43,7 @@ if [[ -z $binary ]]; then
   binary=${CARGO_TARGET_DIR:-$root/target}/debug/opsconsole-local-cloud
 fi
 
+: >"$work/exports"
 "$binary" supervise --foreground --data-dir "$work/data" \
   >"$work/exports" 2>"$work/cloud.log" &
 cloud_pid=$!

@@ -100,7 +100,9 @@ pub(crate) mod tests {
     fn using_a_cloud_ends_its_idleness() {
         let directory = tempfile::tempdir().expect("a directory");
         let cloud = cloud_in(directory.path());
-        cloud.last_use_ms.store(now_ms() - 60_000, Ordering::Relaxed);
+        cloud
+            .last_use_ms
+            .store(now_ms() - 60_000, Ordering::Relaxed);
         assert!(cloud.idle_ms() >= 60_000);
         cloud.touch();
         assert!(cloud.idle_ms() < 60_000);

@@ -18,7 +18,9 @@ pub struct DataDir {
 
 /// No place for the data was found.
 #[derive(Debug, thiserror::Error)]
-#[error("this account has no home directory to keep data in; set {DATA_DIR_VARIABLE} to a directory")]
+#[error(
+    "this account has no home directory to keep data in; set {DATA_DIR_VARIABLE} to a directory"
+)]
 pub struct NoDataDir;
 
 impl DataDir {

@@ -77,7 +77,8 @@ pub fn main(options: Options) -> ExitCode {
         .worker_threads(2)
         .enable_all()
         .build();
-    let ended = trying("start its threads", runtime).and_then(|runtime| runtime.block_on(run(&options)));
+    let ended =
+        trying("start its threads", runtime).and_then(|runtime| runtime.block_on(run(&options)));
     match ended {
         Ok(code) => code,
         Err(failure) => {
@@ -92,7 +93,10 @@ async fn run(options: &Options) -> Result<ExitCode, Failure> {
     let data = &options.data;
     trying("make its directory", data.prepare())?;
     let Some(_lock) = trying("lock its directory", state_file::become_supervisor(data))? else {
-        eprintln!("a local cloud is running for {} already", data.path().display());
+        eprintln!(
+            "a local cloud is running for {} already",
+            data.path().display()
+        );
         return Ok(ExitCode::from(ALREADY_RUNNING));
     };
     let mut kept = Kept::read(data);
@@ -125,7 +129,10 @@ async fn run(options: &Options) -> Result<ExitCode, Failure> {
     trying("write its state file", announce(&cloud, address))?;
     tracing::info!(%address, "the local cloud answers");
     if options.foreground {
-        println!("{}", crate::client::Endpoint::of(&cloud.settings, address).exports());
+        println!(
+            "{}",
+            crate::client::Endpoint::of(&cloud.settings, address).exports()
+        );
     }
 
     let why = wait_for_the_end(&cloud).await;
@@ -162,7 +169,11 @@ fn remove_state(data: &DataDir) -> io::Result<()> {
 /// SIGTERM, SIGINT, SIGHUP, idleness, or the loss of its directory.
 async fn wait_for_the_end(cloud: &Arc<Cloud>) -> &'static str {
     let mut signals = Vec::new();
-    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+    for kind in [
+        SignalKind::terminate(),
+        SignalKind::interrupt(),
+        SignalKind::hangup(),
+    ] {
         match signal(kind) {
             Ok(signal) => signals.push(signal),
             Err(error) => tracing::warn!(%error, "a signal cannot be waited for"),

@@ -55,7 +55,9 @@ fn look(cloud: &Cloud) -> Vec<Effect> {
 
 /// What the load balancers think of a task: healthy when all of them do.
 fn target_state(cloud: &Cloud, task: &Task) -> TargetState {
-    let Some(port) = task.port else { return TargetState::Initial };
+    let Some(port) = task.port else {
+        return TargetState::Initial;
+    };
     let mut state = TargetState::Healthy;
     for balancer in &task.load_balancers {
         let target = cloud
@@ -161,7 +163,10 @@ async fn launch(cloud: &Arc<Cloud>, id: &str) -> Result<(), String> {
     });
     for balancer in &task.load_balancers {
         cloud.elb.register(&balancer.target_group_arn, port);
-        let sentence = format!("registered 1 targets in (target-group {})", balancer.target_group_arn);
+        let sentence = format!(
+            "registered 1 targets in (target-group {})",
+            balancer.target_group_arn
+        );
         say(cloud, task, &sentence);
     }
     let waiting = cloud.clone();
@@ -224,7 +229,13 @@ fn arguments(plan: &Plan) -> Vec<String> {
         .filter(|command| !command.is_empty());
     let command = own.unwrap_or_else(|| members::texts(&plan.container, "command"));
     if command.is_empty() {
-        return vec![format!("{}:{}", plan.task.task_definition.family, plan.task.task_definition.revision), plan.task.id.clone()];
+        return vec![
+            format!(
+                "{}:{}",
+                plan.task.task_definition.family, plan.task.task_definition.revision
+            ),
+            plan.task.id.clone(),
+        ];
     }
     command.into_iter().map(str::to_owned).collect()
 }
@@ -242,7 +253,10 @@ fn environment(
     let own = [
         ("PORT", port.to_string()),
         ("OPSCONSOLE_API_LISTEN", format!("127.0.0.1:{port}")),
-        ("OPSCONSOLE_API_DATABASE_URL", format!("sqlite://{}", database.display())),
+        (
+            "OPSCONSOLE_API_DATABASE_URL",
+            format!("sqlite://{}", database.display()),
+        ),
         ("OPSCONSOLE_API_EXIT_WITH_PARENT", "on".to_owned()),
         ("OPSCONSOLE_API_LOCAL_CLOUD", "on".to_owned()),
         ("OPSCONSOLE_API_REHEARSAL", "on".to_owned()),
@@ -295,7 +309,9 @@ fn log_sink(cloud: &Arc<Cloud>, plan: &Plan) -> LineSink {
 
 fn fail_to_start(cloud: &Cloud, id: &str, reason: String) {
     cloud.ecs.change(|world| {
-        let Some(task) = world.tasks.get_mut(id) else { return };
+        let Some(task) = world.tasks.get_mut(id) else {
+            return;
+        };
         let now = now_ms();
         task.last_status = TaskStatus::Stopped;
         task.desired_status = TaskStatus::Stopped;
@@ -328,7 +344,11 @@ pub(super) async fn end(cloud: &Arc<Cloud>, id: &str) {
     if let Some(port) = task.port {
         for balancer in &task.load_balancers {
             let group = &balancer.target_group_arn;
-            say(cloud, &task, &format!("deregistered 1 targets in (target-group {group})"));
+            say(
+                cloud,
+                &task,
+                &format!("deregistered 1 targets in (target-group {group})"),
+            );
             if let Some(targets) = cloud.elb.targets(group) {
                 targets
                     .deregister(port, cloud.elb.deregistration_delay(group))
@@ -397,7 +417,11 @@ fn say(cloud: &Cloud, task: &Task, sentence: &str) {
 pub async fn shut_down(cloud: &Arc<Cloud>, within: Duration) {
     cloud.ecs.closing.store(true, Ordering::Release);
     cloud.ecs.change(|world| {
-        for task in world.tasks.values_mut().filter(|t| t.last_status != TaskStatus::Stopped) {
+        for task in world
+            .tasks
+            .values_mut()
+            .filter(|t| t.last_status != TaskStatus::Stopped)
+        {
             task.desired_status = TaskStatus::Stopped;
             task.stop_code.get_or_insert(StopCode::TerminationNotice);
             task.stopped_reason
@@ -432,8 +456,14 @@ mod tests {
     fn a_digest_takes_the_place_of_the_tag() {
         let digest = "sha256:abc";
         assert_eq!(at_digest("host/api:1.0", digest), "host/api@sha256:abc");
-        assert_eq!(at_digest("host:5000/api", digest), "host:5000/api@sha256:abc");
-        assert_eq!(at_digest("host/api@sha256:old", digest), "host/api@sha256:abc");
+        assert_eq!(
+            at_digest("host:5000/api", digest),
+            "host:5000/api@sha256:abc"
+        );
+        assert_eq!(
+            at_digest("host/api@sha256:old", digest),
+            "host/api@sha256:abc"
+        );
     }
 
     #[test]

@@ -119,7 +119,9 @@ impl Ecs {
     }
 
     fn processes(&self) -> MutexGuard<'_, HashMap<String, TaskProcess>> {
-        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.processes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many processes of tasks run.

@@ -134,8 +134,16 @@ impl Call {
     /// Whether the action changes nothing.
     pub fn is_reading(&self) -> bool {
         const READING: [&str; 10] = [
-            "Describe", "List", "Get", "Head", "Filter", "BatchGet", "BatchCheck", "AssumeRole",
-            "Test", "Discover",
+            "Describe",
+            "List",
+            "Get",
+            "Head",
+            "Filter",
+            "BatchGet",
+            "BatchCheck",
+            "AssumeRole",
+            "Test",
+            "Discover",
         ];
         READING.iter().any(|verb| self.action.starts_with(verb))
     }
