@@ -45,6 +45,13 @@ pub enum Message {
     Tail(Generation, Result<Vec<RawLogEvent>, PlatformError>),
     /// Something to say at the foot of the screen.
     Notice(super::effect::Level, String),
+    /// Something that could not be opened and is to be copied instead.
+    Copy {
+        /// The text.
+        text: String,
+        /// What it is, for the notice.
+        what: String,
+    },
     /// For the Logs screen.
     Logs(Generation, LogsReply),
     /// For the Releases screen and the deploy picker.

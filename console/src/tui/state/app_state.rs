@@ -223,6 +223,13 @@ impl AppState {
         if let Message::Notice(level, text) = message {
             self.notices.say(*level, text.clone(), self.world.now);
         }
+        if let Message::Copy { text, what } = message {
+            return vec![Effect::Copy {
+                text: text.clone(),
+                what: what.clone(),
+            }];
+        }
+        self.tell_outcome(message);
         self.world.take(message);
         let mut effects = Vec::new();
         let Self {
@@ -239,6 +246,36 @@ impl AppState {
             effects.extend(self.after_overlay(outcome));
         }
         effects
+    }
+
+    /// Says how a run ended, unless its own screen is on top and says it already.
+    fn tell_outcome(&mut self, message: &Message) {
+        let Message::Run(id, plan, run) = message else {
+            return;
+        };
+        let was_going = self
+            .world
+            .run(id)
+            .is_some_and(|known| known.state.outcome.is_none());
+        let is_looked_at = matches!(self.screen(), Screen::Rollout(screen) if screen.run(&self.world).is_some_and(|run| run.id == *id));
+        if !was_going || is_looked_at {
+            return;
+        }
+        let ended = super::RunView {
+            id: id.clone(),
+            plan: std::sync::Arc::clone(plan),
+            state: (**run).clone(),
+            before: (None, None),
+            dismissed: false,
+        };
+        if let Some((headline, _)) = super::rollout::verdict(&ended) {
+            let level = match ended.state.outcome {
+                Some(crate::model::RunOutcome::Done) => Level::Good,
+                Some(crate::model::RunOutcome::Failed { .. }) => Level::Bad,
+                _ => Level::Warn,
+            };
+            self.notices.say(level, headline, self.world.now);
+        }
     }
 
     fn after_overlay(&mut self, outcome: Outcome) -> Vec<Effect> {
