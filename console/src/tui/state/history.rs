@@ -165,7 +165,8 @@ impl ScreenState for HistoryState {
             return Handled::Consumed(self.page_at_end());
         }
         let live = |record: &RunRecord| world.run(&record.id).cloned();
-        let effects = match (command, self.record()) {
+        let selected = self.record().cloned();
+        let effects = match (command, &selected) {
             (Command::NextPane | Command::Right, _) => self.turn(true, world),
             (Command::PreviousPane | Command::Left, _) => self.turn(false, world),
             (Command::Refresh, _) => self.ask(),
