@@ -1,8 +1,15 @@
 # Secrets can be brought back and rotate. That a generated value is in neither plan nor state is shown against the
 # simulator (infra/test.sh), since ephemeral resources cannot be mocked.
 
-mock_provider "aws" {
-  source = "../../mocks/aws"
+# The real provider with made-up keys: nothing here calls AWS.
+provider "aws" {
+  region                      = "us-east-1"
+  access_key                  = "none"
+  secret_key                  = "none"
+  skip_credentials_validation = true
+  skip_requesting_account_id  = true
+  skip_metadata_api_check     = true
+  max_retries                 = 1
 }
 
 variables {
