@@ -8,7 +8,7 @@ locals {
   is_production = length(setintersection(split("-", var.environment), ["prod", "production", "live", "prd"])) > 0
 
   tags = merge(var.tags, {
-    Name        = local.prefix
+    CostScope   = local.prefix
     System      = var.name
     Environment = var.environment
     Stack       = var.stack
