@@ -48,7 +48,7 @@ locals {
     },
   )
 
-  service_name = one(concat(aws_ecs_service.rolling[*].name, aws_ecs_service.codedeploy[*].name))
+  service_name = one(concat(aws_ecs_service.rolling[*].name, aws_ecs_service.codedeploy[*].name, var.deployment == "external" ? [var.name] : []))
 }
 
 resource "aws_cloudwatch_log_group" "this" {

@@ -1,11 +1,12 @@
 # More tasks under load, none at night outside production.
 
 locals {
-  scales = var.scaling.max > var.scaling.min
+  scales = var.deployment != "external" && var.scaling.max > var.scaling.min
+  clock  = var.deployment != "external" && var.off_hours != null
 }
 
 resource "aws_appautoscaling_target" "this" {
-  count = local.scales || var.off_hours != null ? 1 : 0
+  count = local.scales || local.clock ? 1 : 0
 
   service_namespace  = "ecs"
   scalable_dimension = "ecs:service:DesiredCount"
@@ -81,7 +82,7 @@ resource "aws_appautoscaling_policy" "requests" {
 }
 
 resource "aws_appautoscaling_scheduled_action" "off" {
-  count = var.off_hours == null ? 0 : 1
+  count = local.clock ? 1 : 0
 
   name               = "${var.name}-off"
   service_namespace  = aws_appautoscaling_target.this[0].service_namespace
@@ -97,7 +98,7 @@ resource "aws_appautoscaling_scheduled_action" "off" {
 }
 
 resource "aws_appautoscaling_scheduled_action" "on" {
-  count = var.off_hours == null ? 0 : 1
+  count = local.clock ? 1 : 0
 
   name               = "${var.name}-on"
   service_namespace  = aws_appautoscaling_target.this[0].service_namespace

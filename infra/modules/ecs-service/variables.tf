@@ -147,13 +147,13 @@ variable "load_balancer_security_group_id" {
 }
 
 variable "deployment" {
-  description = "`rolling` (ECS, with circuit breaker) or `codedeploy` (blue/green)."
+  description = "`rolling` (ECS, with circuit breaker), `codedeploy` (blue/green) or `external`: everything but the service itself, which ecs-service-native makes."
   type        = string
   default     = "rolling"
 
   validation {
-    condition     = contains(["rolling", "codedeploy"], var.deployment)
-    error_message = "deployment must be rolling or codedeploy; ECS-native blue/green is modules/ecs-service-native (provider 6.4 or newer)."
+    condition     = contains(["rolling", "codedeploy", "external"], var.deployment)
+    error_message = "deployment must be rolling, codedeploy or external; ECS-native blue/green is modules/ecs-service-native (provider 6.4 or newer)."
   }
 }
 
