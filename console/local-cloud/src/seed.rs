@@ -223,7 +223,12 @@ pub async fn plant(cloud: &Arc<Cloud>) -> io::Result<()> {
         if finished {
             continue;
         }
-        call(cloud, "CreateCluster", &json!({ "clusterName": environment.name })).await?;
+        call(
+            cloud,
+            "CreateCluster",
+            &json!({ "clusterName": environment.name }),
+        )
+        .await?;
         let deployments = cloud.ecs.read(|world| {
             let service = world.service(environment.name, "api");
             service.map_or(0, |service| service.service_deployments.len())
@@ -255,7 +260,10 @@ fn birthday(cloud: &Cloud) -> io::Result<i64> {
 fn publish_releases(cloud: &Cloud, born: i64) {
     for release in &RELEASES {
         let mut env = vec![
-            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            (
+                "PATH",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            ),
             ("OPSCONSOLE_API_RELEASE", release.version),
             ("OPSCONSOLE_API_GIT_SHA", release.git_sha),
         ];
@@ -524,7 +532,10 @@ mod tests {
             .map(|release| {
                 let image = format!("{}/{REPOSITORY}:{}", registry_host(), release.version);
                 let found = cloud.ecr.resolve(&image).expect("published");
-                let faulty = found.config_env.iter().any(|(name, _)| name.contains("FAULT"));
+                let faulty = found
+                    .config_env
+                    .iter()
+                    .any(|(name, _)| name.contains("FAULT"));
                 assert_eq!(faulty, release.fault.is_some(), "{}", release.version);
                 found.digest
             })

@@ -160,7 +160,9 @@ async fn send_to(cloud: Arc<Cloud>, environment: String, rate: f64) {
             let outcome = current.send(number).await;
             let count = |name: &str, value: f64| {
                 let dimensions = [("Environment", &*environment)];
-                cloud.metrics.record(NAMESPACE, name, &dimensions, now_ms(), value);
+                cloud
+                    .metrics
+                    .record(NAMESPACE, name, &dimensions, now_ms(), value);
             };
             if outcome != Outcome::NothingInService {
                 count("Requests", 1.0);

@@ -75,7 +75,9 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 fn lives(pid: u32) -> bool {
     // A zombie has ended; whoever should wait for it has not got to it yet.
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(") ").map(|(_, rest)| rest.starts_with('Z'));
+    let state = stat
+        .rsplit_once(") ")
+        .map(|(_, rest)| rest.starts_with('Z'));
     state == Some(false)
 }
 
@@ -85,7 +87,9 @@ fn signal(pid: u32, signal: Signal) {
 }
 
 fn nothing_is_left(pids: &[u32]) {
-    until("no process is left", || pids.iter().all(|pid| !lives(*pid)).then_some(()));
+    until("no process is left", || {
+        pids.iter().all(|pid| !lives(*pid)).then_some(())
+    });
 }
 
 fn mode(path: &Path) -> u32 {
@@ -103,8 +107,14 @@ fn two_that_start_at_once_get_one_cloud_which_ends_without_a_trace() {
             .map(|starter| starter.join().expect("a starter"))
             .collect()
     });
-    assert!(endpoints.iter().all(|e| *e == endpoints[0]), "{endpoints:?}");
-    assert_eq!(LocalCloud::find(&cloud.data()).as_ref(), Some(&endpoints[0]));
+    assert!(
+        endpoints.iter().all(|e| *e == endpoints[0]),
+        "{endpoints:?}"
+    );
+    assert_eq!(
+        LocalCloud::find(&cloud.data()).as_ref(),
+        Some(&endpoints[0])
+    );
     let supervisor = endpoints[0].pid;
     let mut processes = cloud.wait_for_tasks(supervisor, 8);
     processes.push(supervisor);
@@ -117,7 +127,10 @@ fn two_that_start_at_once_get_one_cloud_which_ends_without_a_trace() {
     nothing_is_left(&processes);
     assert_eq!(cloud.client().status(), Status::Down);
     assert!(!cloud.data().file("state.json").exists());
-    assert!(!cloud.client().down().expect("down"), "there is none any more");
+    assert!(
+        !cloud.client().down().expect("down"),
+        "there is none any more"
+    );
 }
 
 #[test]
@@ -129,7 +142,10 @@ fn a_cloud_that_is_killed_leaves_no_task_and_the_next_one_takes_its_place() {
     signal(first.pid, Signal::SIGKILL);
     nothing_is_left(&processes);
 
-    assert!(cloud.data().file("state.json").exists(), "a state file of a dead cloud");
+    assert!(
+        cloud.data().file("state.json").exists(),
+        "a state file of a dead cloud"
+    );
     assert_eq!(cloud.client().status(), Status::Down);
     let second = cloud.up();
     assert_ne!(second.pid, first.pid);
@@ -142,7 +158,10 @@ fn a_cloud_that_is_killed_leaves_no_task_and_the_next_one_takes_its_place() {
 fn a_reset_begins_a_new_world_with_a_new_key() {
     let cloud = Cloud::new();
     let first = cloud.up();
-    cloud.client().reset().unwrap_or_else(|error| panic!("{error}"));
+    cloud
+        .client()
+        .reset()
+        .unwrap_or_else(|error| panic!("{error}"));
     nothing_is_left(&[first.pid]);
     assert!(!cloud.data().world().exists());
     let second = cloud.up();

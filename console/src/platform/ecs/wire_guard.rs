@@ -55,9 +55,12 @@ impl Intercept for WireGuard {
         "WireGuard"
     }
 
-    fn read_before_execution(
+    // Not `read_before_execution`: for a client's interceptors it runs before the operation has
+    // said its name.
+    fn read_before_serialization(
         &self,
         _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let (service, name) = config.load::<Metadata>().map_or_else(

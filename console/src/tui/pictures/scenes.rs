@@ -4,13 +4,22 @@
 
 use crate::{
     logs::{TailEvent, TailLine, TailPhase, TailState},
-    model::EnvironmentName,
+    model::{
+        BillLine, BillOfResources, EnvironmentName, RolloutOutcome, RolloutTicket, RunId,
+        RunOutcome, Schedule,
+    },
+    store::RunRecord,
     tui::{
         effect::Effect,
-        exchange::logs::{LogsReply, LogsRequest, SharedLog},
+        exchange::{
+            cost::{CostReply, CostRequest},
+            history::{HistoryReply, HistoryRequest},
+            logs::{LogsReply, LogsRequest, SharedLog},
+            releases::{ReleasesReply, ReleasesRequest},
+        },
         fixtures,
         message::{Generation, Message},
-        state::{ScreenState, World, logs::LogsState},
+        state::{ScreenState, World, cost::CostState, history::HistoryState, logs::LogsState, releases::ReleasesState},
     },
 };
 use std::sync::Arc;
@@ -174,4 +183,175 @@ pub fn logs(world: World) -> LogDesk {
     let mut desk = LogDesk::open(LogsState::new(EnvironmentName::new("prod")), world);
     desk.lines(twenty_minutes());
     desk
+}
+
+/// What an environment of the fixtures runs that costs money; prod has a thing without a price.
+pub fn bill(environment: &str) -> BillOfResources {
+    let (tasks, cpu, gigabytes) = match environment {
+        "dev" => (2.0, 0.25, 0.5),
+        "staging" => (2.0, 0.5, 1.0),
+        _ => (4.0, 1.0, 2.0),
+    };
+    let line = |what: String, sku: &str, quantity: f64, basis: &str| BillLine {
+        what,
+        sku: sku.to_owned(),
+        quantity,
+        schedule: Schedule::Always,
+        basis: basis.to_owned(),
+    };
+    let mut lines = vec![
+        line(
+            format!("Fargate vCPU, {tasks} × {cpu}"),
+            "fargate.linux.x86.vcpu",
+            tasks * cpu,
+            "task definition",
+        ),
+        line(
+            format!("Fargate memory, {tasks} × {gigabytes} GB"),
+            "fargate.linux.x86.gb",
+            tasks * gigabytes,
+            "task definition",
+        ),
+        line("load balancer".to_owned(), "alb.hour", 1.0, "service"),
+        line(
+            "public IPv4 addresses".to_owned(),
+            "ipv4.public",
+            tasks,
+            "service",
+        ),
+    ];
+    if environment == "prod" {
+        lines.push(line(
+            "third-party monitoring agent".to_owned(),
+            "marketplace.agent",
+            1.0,
+            "configured",
+        ));
+    }
+    BillOfResources {
+        region: "us-east-1".to_owned(),
+        note: Some("priced as if in us-east-1".to_owned()),
+        lines,
+    }
+}
+
+/// The Cost screen of an environment, all bills read.
+pub fn cost(environment: &str, world: &World) -> CostState {
+    let mut state = CostState::new(EnvironmentName::new(environment));
+    for effect in state.open(world) {
+        if let Effect::Cost(CostRequest::Bill(generation, name)) = effect {
+            let reply = CostReply::Bill(Ok(bill(name.as_str())));
+            state.message(&Message::Cost(generation, reply), world);
+        }
+    }
+    state
+}
+
+/// The Releases screen of an environment: releases that came through, and some that did not.
+pub fn releases(environment: &'static str, world: &World) -> ReleasesState {
+    let name = EnvironmentName::new(environment);
+    let mut state = ReleasesState::new(name);
+    let rollout = |number, release, ago_s, outcome| {
+        fixtures::record(environment, number, release, ago_s, outcome)
+    };
+    let mut broken = rollout(5, "1.6.0", 700_000, RolloutOutcome::RolledBack);
+    broken.reason = Some("ECS deployment circuit breaker: tasks failed to start.".to_owned());
+    let mut alarmed = rollout(4, "1.6.1", 900_000, RolloutOutcome::RolledBack);
+    alarmed.reason = Some("alarm in ALARM state".to_owned());
+    alarmed.alarms = vec![format!("{environment}-api-5xx")];
+    let rollouts = vec![
+        rollout(7, "1.4.1", 571, RolloutOutcome::Succeeded),
+        rollout(6, "1.4.0", 534_000, RolloutOutcome::Succeeded),
+        broken,
+        alarmed,
+        rollout(3, "1.3.0", 1_900_000, RolloutOutcome::Succeeded),
+    ];
+    for effect in state.open(world) {
+        if let Effect::Releases(ReleasesRequest::List(generation, _)) = effect {
+            let reply = ReleasesReply::List(Ok((fixtures::releases(), rollouts.clone())));
+            state.message(&Message::Releases(generation, reply), world);
+        }
+    }
+    state
+}
+
+/// Records of the audit: one of each kind of end, one with broken glass, one going on.
+pub fn records() -> Vec<RunRecord> {
+    let record = |number: u32, environment: &str, verb: &str, author: &str, ago_s: i64| RunRecord {
+        id: RunId::new(format!("0192e4a0-7c1f-7000-8000-{:012}", 900 - number)),
+        environment: EnvironmentName::new(environment),
+        scope: format!("ecs/us-east-1/{environment}/api"),
+        verb: verb.to_owned(),
+        author: fixtures::author(author),
+        principal: Some(format!("arn:aws:iam::123456789012:user/{author}")),
+        reason: None,
+        break_glass: None,
+        from: Some("1.4.1".to_owned()),
+        to: Some("1.5.0".to_owned()),
+        plan: Some(fixtures::deploy_plan("1.5.0")),
+        started_at: fixtures::ago(ago_s),
+        deadline_at: fixtures::ago(ago_s - 1_800),
+        ticket: Some(RolloutTicket {
+            rollout: Some(fixtures::record(environment, number, "1.5.0", ago_s, RolloutOutcome::InProgress).id),
+            revision: Some(fixtures::revision(environment, number).into()),
+            handle: None,
+            sent_at: fixtures::ago(ago_s - 2),
+            desired: 2,
+        }),
+        outcome: Some(RunOutcome::Done),
+        finished_at: Some(fixtures::ago(ago_s - 74)),
+        watcher: None,
+        heartbeat_at: fixtures::ago(ago_s - 74),
+    };
+    let mut rollback = record(8, "prod", "roll back", "ana", 47);
+    (rollback.from, rollback.to) = (Some("1.4.1".to_owned()), Some("1.4.0".to_owned()));
+    rollback.plan = Some(fixtures::rollback_plan());
+    rollback.reason = Some("5xx since 13:53".to_owned());
+    (rollback.outcome, rollback.finished_at) = (None, None);
+    let mut broken = record(7, "prod", "deploy", "ana", 571);
+    broken.break_glass = Some("checkout is down, the fix cannot wait for the freeze to end".to_owned());
+    let mut tripped = record(6, "staging", "deploy", "ci", 7_500);
+    tripped.to = Some("1.6.0".to_owned());
+    tripped.outcome = Some(RunOutcome::RolledBack {
+        reason: "ECS deployment circuit breaker: tasks failed to start.".to_owned(),
+    });
+    let mut failed = record(5, "dev", "deploy", "bob", 90_000);
+    failed.to = Some("1.5.1".to_owned());
+    failed.outcome = Some(RunOutcome::Failed {
+        reason: "no completed deployment to go back to".to_owned(),
+    });
+    let mut scaled = record(4, "dev", "scale", "bob", 200_000);
+    (scaled.from, scaled.to) = (None, None);
+    scaled.plan = None;
+    let mut superseded = record(3, "dev", "deploy", "ana", 300_000);
+    superseded.outcome = Some(RunOutcome::Superseded {
+        by: "a deployment by ci".to_owned(),
+    });
+    vec![rollback, broken, tripped, failed, scaled, superseded]
+}
+
+/// The History screen of one environment, or of all.
+pub fn history(environment: Option<EnvironmentName>, world: &World) -> HistoryState {
+    let mut state = HistoryState::new(environment);
+    for effect in state.open(world) {
+        let Effect::History(HistoryRequest::List {
+            generation,
+            environment,
+            ..
+        }) = effect
+        else {
+            continue;
+        };
+        let page = records()
+            .into_iter()
+            .filter(|record| {
+                environment
+                    .as_ref()
+                    .is_none_or(|name| record.environment == *name)
+            })
+            .collect();
+        let reply = HistoryReply::Page(Ok(page));
+        state.message(&Message::History(generation, reply), world);
+    }
+    state
 }

@@ -24,6 +24,8 @@ use ratatui::{
 
 /// Below this height the errors a minute give their row to the lines.
 const ROWS_FOR_HISTOGRAM: u16 = 8;
+/// Columns that the histogram's words take.
+const WORDS_COLUMNS: usize = 50;
 /// Minutes in the histogram.
 const MINUTES: usize = 60;
 
@@ -146,14 +148,13 @@ fn histogram(
         _ => String::new(),
     };
     let plural = if errors == 1 { "error" } else { "errors" };
-    spans.push(span(
-        theme,
-        Role::Dim,
-        format!(
-            " {} · {errors} {plural}{worst} · click or {{ }} to jump",
-            at(last.start_ms)
-        ),
-    ));
+    let words = format!(" {} · {errors} {plural}{worst}", at(last.start_ms));
+    let taken = text::width(&start) + minutes.len() + text::width(&words);
+    spans.push(span(theme, Role::Dim, words));
+    let help = " · click or { } to jump";
+    if taken + text::width(help) <= usize::from(area.width) {
+        spans.push(span(theme, Role::Dim, help));
+    }
     paint::line(buf, area, &Line::from(spans));
 }
 

@@ -9,6 +9,9 @@ use unicode_width::UnicodeWidthStr;
 /// nobody reads it here, and wrapping it would cost more than a frame.
 pub const SHOWN_BYTES_MAX: usize = 16 * 1024;
 
+/// Stands between what happened and the fields that say more about it.
+const ACCESS_GAP: &str = "  ";
+
 /// How lines become rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
@@ -120,7 +123,10 @@ pub fn rows_of(held: &Line<'_>, shape: Shape, expanded: bool) -> Vec<Row> {
 
 /// The line's text in one row's form: message first, fields after it, cut to what is laid out.
 pub fn displayed(held: &Line<'_>) -> Rc<str> {
-    let compact = line::compact(held.text);
+    let compact = match access(held.text) {
+        Some(line) => line.into(),
+        None => line::compact(held.text),
+    };
     let mut shown = capped(compact.trim_end()).replace('\t', "    ");
     if let Some(bytes) = held.truncated_from {
         shown.push_str(&format!(" … cut, {} as received", size(bytes)));
@@ -129,6 +135,64 @@ pub fn displayed(held: &Line<'_>) -> Rc<str> {
         shown.push_str(&format!(" … {} in all, c copies it", size(whole)));
     }
     shown.into()
+}
+
+/// A structured line about one request as access logs write it: `GET /items/14 504 2004 ms`,
+/// then its other fields.
+fn access(text: &str) -> Option<String> {
+    let fields = line::json_fields(text)?;
+    let value = |name: &str| {
+        fields
+            .iter()
+            .find(|field| field.name == name)
+            .map(|field| field.value.as_str())
+    };
+    let (method, status) = (value("method")?, value("status")?);
+    let path = value("path").or(value("route"))?;
+    if !matches!(value("message"), None | Some("request")) {
+        return None;
+    }
+    let mut out = format!("{method} {path} {status}");
+    if let Some(duration) = value("duration_ms") {
+        out.push_str(&format!(" {duration} ms"));
+    }
+    const TOLD: [&str; 10] = [
+        "method",
+        "path",
+        "status",
+        "duration_ms",
+        "message",
+        "level",
+        "timestamp",
+        "time",
+        "ts",
+        "severity",
+    ];
+    let others: Vec<String> = fields
+        .iter()
+        .filter(|field| !TOLD.contains(&field.name.as_str()))
+        .map(|field| format!("{}={}", field.name, field.value))
+        .collect();
+    if !others.is_empty() {
+        out.push_str(ACCESS_GAP);
+        out.push_str(&others.join(" "));
+    }
+    Some(out)
+}
+
+/// Where the quieter part of a displayed line begins: the fields after the message.
+pub fn message_end(held: &Line<'_>, displayed: &str) -> usize {
+    if let Some(at) = displayed.find(ACCESS_GAP)
+        && access(held.text).is_some()
+    {
+        return at;
+    }
+    let message = line::message_of(held.text);
+    if displayed.starts_with(&*message) {
+        message.len()
+    } else {
+        displayed.len()
+    }
 }
 
 fn capped(text: &str) -> &str {
@@ -236,6 +300,17 @@ mod tests {
         assert!(rows[0].starts_with("upstream timeout"), "{rows:?}");
         assert!(rows.contains(&"route: /items".to_owned()), "{rows:?}");
         assert!(rows.contains(&"status: 504".to_owned()), "{rows:?}");
+    }
+
+    #[test]
+    fn a_request_reads_like_an_access_log() {
+        let rows = shown(
+            r#"{"level":"INFO","message":"request","route":"/items/{id}","method":"GET","path":"/items/7","status":200,"duration_ms":3}"#,
+            80,
+            false,
+            false,
+        );
+        assert_eq!(rows, ["GET /items/7 200 3 ms  route=/items/{id}"]);
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! The lines of the Logs screen: time, task, level, text, with matches marked.
 
 use crate::{
-    logs::{Line as Held, line},
+    logs::Line as Held,
     model::Level,
     tui::{
         state::{
             Target, World,
             logs::{
                 LogsState, Pane, Spot, Times,
-                rows::{Part, Row},
+                rows::{Part, Row, message_end},
             },
         },
         theme::{Depth, Role, Theme},
@@ -204,12 +204,7 @@ impl Drawer<'_> {
             vec![Span::raw(" ".repeat(self.columns.before_text()))]
         };
         // A structured line's message comes first, its fields after it, quieter.
-        let message = line::message_of(self.held.text);
-        let message_end = if row.text.starts_with(&*message) {
-            message.len()
-        } else {
-            row.text.len()
-        };
+        let message_end = message_end(&self.held, &row.text);
         let text = self.theme.style(Role::Text);
         let quiet = self.theme.style(Role::Dim);
         let split = message_end.clamp(range.start, range.end);
