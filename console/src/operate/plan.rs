@@ -26,7 +26,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(3);
 
 /// So many of our own runs are read for the record; the platform knows the rest.
-const RUNS_READ: u32 = 200;
+pub(super) const RUNS_READ: u32 = 200;
 
 /// Old and new tasks run side by side about so long, for the cost of the overlap, in minutes.
 const OVERLAP_MINUTES: f64 = 5.0;
@@ -158,7 +158,14 @@ impl Facts {
             inner.store.history(&query),
         );
         let observation = observation?;
-        let rollouts = rollouts?;
+        let mut rollouts = rollouts?;
+        let scope = environment.config.scope();
+        let runs: Vec<RunRecord> = runs
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|run| run.scope == scope)
+            .collect();
+        credit(&runs, &mut rollouts);
         // Without metrics or without our own records a plan can still be made; the platform's
         // history decides then.
         let metrics = metrics.unwrap_or_default();
@@ -172,12 +179,6 @@ impl Facts {
         let mut found = known.by_alarms(&observation);
         found.extend(known.by_metrics(&metrics));
         judgements.extend(found);
-        let scope = environment.config.scope();
-        let runs = runs
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|run| run.scope == scope)
-            .collect();
         Ok(Self {
             observation,
             metrics,
@@ -750,6 +751,23 @@ impl Facts {
             now: self.now,
             zone: &TimeZone::UTC,
         })
+    }
+}
+
+/// Puts our own runs' authors to their rollouts.
+pub(super) fn credit(runs: &[RunRecord], rollouts: &mut [RolloutRecord]) {
+    for rollout in rollouts {
+        let run = runs.iter().find(|run| {
+            let sent = run
+                .ticket
+                .as_ref()
+                .and_then(|ticket| ticket.rollout.as_ref());
+            // Stopping somebody's rollout does not make it ours.
+            sent == Some(&rollout.id) && !run.stops()
+        });
+        if let Some(run) = run {
+            rollout.author = Some(run.author.clone());
+        }
     }
 }
 
