@@ -31,4 +31,5 @@ pub mod traffic;
 pub use client::{ClientError, Endpoint, LocalCloud};
 pub use cloud::Cloud;
 pub use hidden::hidden_main;
+pub use seed::{SeededRelease, releases};
 pub use settings::DataDir;

@@ -80,6 +80,15 @@ const ENVIRONMENTS: [Environment; 3] = [
     },
 ];
 
+/// The API's fault switches, which a bad release's image carries.
+mod faults {
+    pub const CRASH: &str = "OPSCONSOLE_API_FAULT_CRASH_AFTER_MS";
+    pub const NEVER_READY: &str = "OPSCONSOLE_API_FAULT_NEVER_READY";
+    pub const FAIL: &str = "OPSCONSOLE_API_FAULT_FAIL_PERCENT";
+    pub const LATENCY: &str = "OPSCONSOLE_API_FAULT_LATENCY_MS";
+    pub const LEAK: &str = "OPSCONSOLE_API_FAULT_LEAK_KB_PER_REQUEST";
+}
+
 struct Release {
     version: &'static str,
     git_sha: &'static str,
@@ -123,37 +132,64 @@ const RELEASES: [Release; 9] = [
         git_sha: "19b7f3c8e2a64d05bb81c97e40fd26a35c8e7d16",
         age_days: 12,
         change: "Read the item limit from the environment",
-        fault: Some(("OPSCONSOLE_API_FAULT_CRASH_AFTER_MS", "0")),
+        fault: Some((faults::CRASH, "0")),
     },
     Release {
         version: "1.6.0",
         git_sha: "72ce8d1f09a5b3467ed2c0f81b94a6e35d70f8c9",
         age_days: 9,
         change: "Check the downstream inventory before reporting ready",
-        fault: Some(("OPSCONSOLE_API_FAULT_NEVER_READY", "on")),
+        fault: Some((faults::NEVER_READY, "on")),
     },
     Release {
         version: "1.6.1",
         git_sha: "a04f6b29c5e71d38f0b92ae46c83d7150e9bf4d2",
         age_days: 6,
         change: "Validate item names against the new schema",
-        fault: Some(("OPSCONSOLE_API_FAULT_FAIL_PERCENT", "8")),
+        fault: Some((faults::FAIL, "8")),
     },
     Release {
         version: "1.6.2",
         git_sha: "5d83e9a1f7c0462b8ae5d31f96c07b284fe1a0d7",
         age_days: 4,
         change: "Enrich items from the catalogue",
-        fault: Some(("OPSCONSOLE_API_FAULT_LATENCY_MS", "700")),
+        fault: Some((faults::LATENCY, "700")),
     },
     Release {
         version: "1.7.0",
         git_sha: "f12a7c5de8093b64a1d7e50c2b96f84ed35a0c71",
         age_days: 1,
         change: "Keep recent items in memory",
-        fault: Some(("OPSCONSOLE_API_FAULT_LEAK_KB_PER_REQUEST", "256")),
+        fault: Some((faults::LEAK, "256")),
     },
 ];
+
+/// A release of the seeded registry, for people who want to know what they are about to rehearse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeededRelease {
+    /// Its tag.
+    pub tag: &'static str,
+    /// What changed in it, as its image's label says.
+    pub change: &'static str,
+    /// How it behaves.
+    pub behaviour: &'static str,
+}
+
+/// The seeded releases, oldest first.
+pub fn releases() -> impl Iterator<Item = SeededRelease> {
+    RELEASES.iter().map(|release| SeededRelease {
+        tag: release.version,
+        change: release.change,
+        behaviour: match release.fault.map(|(setting, _)| setting) {
+            None => "well",
+            Some(faults::CRASH) => "exits at start",
+            Some(faults::NEVER_READY) => "starts and never becomes ready",
+            Some(faults::FAIL) => "becomes ready, then answers 8 % of requests with 500",
+            Some(faults::LATENCY) => "answers slowly",
+            Some(_) => "leaks memory",
+        },
+    })
+}
 
 /// Makes what is not there yet. What is kept over restarts is left as its users made it; what
 /// lives in memory is made again, the same each time.

@@ -16,7 +16,7 @@ use serde::Serialize;
 fn price_date(price: &crate::cost::Price) -> String {
     match (&price.retrieved, &price.effective) {
         (Some(day), _) => day.to_string(),
-        (None, Some(day)) => day.clone(),
+        (None, Some(day)) => day.to_string(),
         (None, None) => "undated".to_owned(),
     }
 }

@@ -3,5 +3,8 @@
 mod estimate;
 mod price;
 
-pub use estimate::{Delta, DeltaLine, Estimate, EstimateLine, LineCost, delta, estimate, overlap};
-pub use price::{Confidence, Price, PriceBook, PriceError, UnitPrice};
+pub use estimate::{
+    Delta, DeltaLine, Estimate, EstimateLine, HOURS_PER_MONTH, LineCost, delta, estimate, overlap,
+    overlap_words,
+};
+pub use price::{Confidence, Price, PriceBook, PriceDate, PriceError, STALE_DAYS, Unit, UnitPrice};

@@ -1,8 +1,41 @@
 //! A tail: a task that reads a source for ever and delivers its lines in order.
 
-use crate::platform::{LogAccess, PlatformError};
-use std::{sync::Arc, time::Duration};
-use tokio::sync::{mpsc, watch};
+use super::{
+    budget::{Budget, back_off},
+    merge::{Ordered, Reorder},
+    poll::{Poller, Step},
+};
+use crate::platform::{LogAccess, LogPages, PlatformError};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
+};
+
+/// Lines in one event at most, so that a screen can take one between two keys.
+const BATCH_LINES: usize = 2_000;
+/// Events that wait for the receiver at most: then reading pauses, nothing is dropped.
+const CHANNEL_EVENTS: usize = 16;
+
+/// How long to wait in trouble.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// Trouble shorter than this is no gap: it is over before anybody could have noticed.
+    gap_after_ms: i64,
+    /// A new login, or a log group that appears, is to be noticed soon; asking costs nothing.
+    login: Duration,
+    /// What only a person can put right elsewhere.
+    refused: Duration,
+    /// First and longest wait of the doubling back-off.
+    back_off: (Duration, Duration),
+}
+
+const PACE: Pace = Pace {
+    gap_after_ms: 5_000,
+    login: Duration::from_secs(3),
+    refused: Duration::from_secs(15),
+    back_off: (Duration::from_millis(500), Duration::from_secs(30)),
+};
 
 /// Where a tail begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +53,8 @@ pub struct TailOptions {
     pub start: TailStart,
     /// Where to end, exclusive, in milliseconds since the epoch; goes on for ever when `None`.
     pub end_ms: Option<i64>,
+    /// True to end once everything that is there was read, instead of following.
+    pub once: bool,
     /// Only these streams (at most 100); all when empty.
     pub streams: Vec<String>,
     /// Pause between two polls when there is nothing more to read.
@@ -32,6 +67,7 @@ impl TailOptions {
         Self {
             start,
             end_ms: None,
+            once: false,
             streams: Vec::new(),
             poll_every: Duration::from_secs(1),
         }
@@ -125,9 +161,336 @@ pub struct TailHandle {
 pub struct Tail;
 
 impl Tail {
-    /// Starts reading on the current tokio runtime.
+    /// Starts reading on the current tokio runtime. All tails of one account and region share
+    /// one budget of calls.
     pub fn start(access: LogAccess, options: TailOptions) -> TailHandle {
-        let _ = (access, options);
-        unimplemented!()
+        match access {
+            LogAccess::Pages(pages) => {
+                let budget = Budget::shared(&pages.budget_key());
+                Self::poll(pages, options, budget)
+            }
+        }
+    }
+
+    /// As [`start`](Self::start) for a paged source, with a budget of one's own.
+    pub fn poll(pages: Arc<dyn LogPages>, options: TailOptions, budget: Arc<Budget>) -> TailHandle {
+        Self::poll_at(PACE, pages, options, budget)
+    }
+
+    fn poll_at(
+        pace: Pace,
+        pages: Arc<dyn LogPages>,
+        options: TailOptions,
+        budget: Arc<Budget>,
+    ) -> TailHandle {
+        let (events_tx, events) = mpsc::channel(CHANNEL_EVENTS);
+        let (state_tx, state) = watch::channel(TailState::starting());
+        let poller = Poller::new(pages, options.streams, options.start, options.end_ms);
+        let reader = Reader {
+            pace,
+            poller,
+            budget,
+            poll_every: options.poll_every,
+            once: options.once,
+            out: Outlet {
+                events: events_tx,
+                state: state_tx,
+                reorder: Reorder::adaptive(),
+                streams: HashMap::new(),
+                began: Instant::now(),
+            },
+            trouble: None,
+            gap: GapState::None,
+        };
+        tokio::spawn(reader.run());
+        TailHandle { events, state }
     }
 }
+
+impl TailState {
+    fn starting() -> Self {
+        Self {
+            phase: TailPhase::Starting,
+            read_to_ms: None,
+            lag_ms: None,
+            lines: 0,
+            late: 0,
+            calls: 0,
+            throttled: 0,
+        }
+    }
+}
+
+/// Nobody listens any more.
+struct Gone;
+
+/// From the reorder buffer to the receiver.
+struct Outlet {
+    events: mpsc::Sender<TailEvent>,
+    state: watch::Sender<TailState>,
+    reorder: Reorder<Received>,
+    /// One copy of each stream's name, whatever the number of lines.
+    streams: HashMap<String, Arc<str>>,
+    began: Instant,
+}
+
+/// What waits in the reorder buffer.
+struct Received {
+    stream: Arc<str>,
+    text: String,
+}
+
+impl Outlet {
+    /// The reorder buffer's clock: it never goes back, as the wall's may.
+    fn clock_ms(&self) -> i64 {
+        i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// When lines are due to go out.
+    fn due(&self) -> Option<Instant> {
+        let due_ms = self.reorder.due_ms()?.max(0);
+        Some(self.began + Duration::from_millis(due_ms.unsigned_abs()))
+    }
+
+    async fn take(&mut self, step: Step) -> Result<(), Gone> {
+        let mut out = Vec::new();
+        let now_ms = self.clock_ms();
+        for event in step.events {
+            let stream = match self.streams.get(&event.stream) {
+                Some(stream) => stream.clone(),
+                None => {
+                    let stream: Arc<str> = event.stream.as_str().into();
+                    self.streams.insert(event.stream, stream.clone());
+                    stream
+                }
+            };
+            let received = Received {
+                stream,
+                text: event.message,
+            };
+            self.reorder
+                .push(event.timestamp_ms, received, now_ms, &mut out);
+        }
+        self.send(out).await
+    }
+
+    async fn release(&mut self) -> Result<(), Gone> {
+        let mut out = Vec::new();
+        self.reorder.release(self.clock_ms(), &mut out);
+        self.send(out).await
+    }
+
+    async fn flush(&mut self) -> Result<(), Gone> {
+        let mut out = Vec::new();
+        self.reorder.flush(&mut out);
+        self.send(out).await
+    }
+
+    async fn send(&mut self, lines: Vec<Ordered<Received>>) -> Result<(), Gone> {
+        let mut lines = lines.into_iter().map(|line| TailLine {
+            stream: line.item.stream,
+            at_ms: line.at_ms,
+            text: line.item.text,
+            late: line.late,
+        });
+        loop {
+            let batch: Vec<_> = lines.by_ref().take(BATCH_LINES).collect();
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let late = batch.iter().filter(|line| line.late).count() as u64;
+            let count = batch.len() as u64;
+            self.tell(TailEvent::Lines(batch)).await?;
+            self.state.send_modify(|state| {
+                state.lines += count;
+                state.late += late;
+            });
+        }
+    }
+
+    async fn tell(&self, event: TailEvent) -> Result<(), Gone> {
+        self.events.send(event).await.map_err(|_| Gone)
+    }
+}
+
+/// Calls that fail one after the other.
+struct Trouble {
+    since_ms: i64,
+    tries: u32,
+}
+
+#[derive(PartialEq)]
+enum GapState {
+    None,
+    Open,
+    Filling,
+}
+
+struct Reader {
+    pace: Pace,
+    poller: Poller,
+    budget: Arc<Budget>,
+    poll_every: Duration,
+    once: bool,
+    out: Outlet,
+    trouble: Option<Trouble>,
+    gap: GapState,
+}
+
+impl Reader {
+    /// Reads until the window ends or nobody listens.
+    async fn run(mut self) {
+        if let Ok(()) = self.read().await {
+            self.out
+                .state
+                .send_modify(|state| state.phase = TailPhase::Ended);
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), Gone> {
+        let mut next_poll = Instant::now();
+        loop {
+            let has_more = self.poller.has_more(now_ms());
+            if !has_more && Instant::now() < next_poll {
+                self.wait_until(next_poll).await?;
+                continue;
+            }
+            let is_due = Instant::now() >= next_poll;
+            match self.call(is_due).await? {
+                Ok(step) => {
+                    let (drained, ended) = (step.drained, step.ended);
+                    self.out.take(step).await?;
+                    self.succeeded(drained).await?;
+                    if ended || (self.once && drained) {
+                        self.out.flush().await?;
+                        return Ok(());
+                    }
+                    if drained {
+                        next_poll = Instant::now() + self.poll_every;
+                    }
+                    self.out.release().await?;
+                }
+                Err(error) => {
+                    let pause = self.failed(error).await?;
+                    self.wait_until(Instant::now() + pause).await?;
+                    next_poll = Instant::now();
+                }
+            }
+        }
+    }
+
+    /// One call, while lines that are due go on going out.
+    async fn call(&mut self, is_due: bool) -> Result<Result<Step, PlatformError>, Gone> {
+        let Self {
+            poller,
+            budget,
+            out,
+            ..
+        } = self;
+        let call = async {
+            budget.take().await;
+            poller.step(now_ms(), is_due).await
+        };
+        tokio::pin!(call);
+        let answer = loop {
+            let due = out.due();
+            tokio::select! {
+                answer = &mut call => break answer,
+                () = at(due) => out.release().await?,
+                () = out.events.closed() => return Err(Gone),
+            }
+        };
+        out.state.send_modify(|state| state.calls += 1);
+        Ok(answer)
+    }
+
+    async fn wait_until(&mut self, until: Instant) -> Result<(), Gone> {
+        loop {
+            let due = self.out.due();
+            tokio::select! {
+                () = sleep_until(until) => return Ok(()),
+                () = at(due) => self.out.release().await?,
+                () = self.out.events.closed() => return Err(Gone),
+            }
+        }
+    }
+
+    async fn succeeded(&mut self, drained: bool) -> Result<(), Gone> {
+        self.trouble = None;
+        if self.gap == GapState::Open {
+            self.gap = GapState::Filling;
+            self.out
+                .tell(TailEvent::GapEnded { to_ms: now_ms() })
+                .await?;
+        }
+        if drained && self.gap == GapState::Filling {
+            self.gap = GapState::None;
+            // What fills the gap goes out before the word that it is filled.
+            self.out.flush().await?;
+            self.out.tell(TailEvent::GapFilled).await?;
+        }
+        let (read_to_ms, lag_ms) = (self.poller.read_to_ms(), self.poller.lag_ms());
+        self.out.state.send_modify(|state| {
+            state.read_to_ms = read_to_ms;
+            state.lag_ms = lag_ms;
+            // A sweep or a poll of several pages does not stop the following.
+            state.phase = match (&state.phase, drained) {
+                (_, true) | (TailPhase::Following, false) => TailPhase::Following,
+                _ => TailPhase::CatchingUp,
+            };
+        });
+        Ok(())
+    }
+
+    /// Notes the failure and says how long to wait. A tail never gives up.
+    async fn failed(&mut self, error: PlatformError) -> Result<Duration, Gone> {
+        let (now_ms, pace) = (now_ms(), self.pace);
+        let trouble = self.trouble.get_or_insert(Trouble {
+            since_ms: now_ms,
+            tries: 0,
+        });
+        trouble.tries += 1;
+        let (since_ms, tries) = (trouble.since_ms, trouble.tries);
+        let pause = match &error {
+            PlatformError::Throttled { retry_after, .. } => {
+                let pause = back_off(tries, pace.back_off.0, pace.back_off.1).max(*retry_after);
+                self.budget.close_for(pause);
+                pause
+            }
+            PlatformError::Credentials { .. } | PlatformError::NotFound { .. } => pace.login,
+            PlatformError::Denied { .. } | PlatformError::Invalid { .. } => pace.refused,
+            _ => back_off(tries, pace.back_off.0, pace.back_off.1),
+        };
+        if self.gap == GapState::None && now_ms - since_ms >= pace.gap_after_ms {
+            self.gap = GapState::Open;
+            self.out.flush().await?;
+            let from_ms = self.poller.read_to_ms().unwrap_or(since_ms);
+            self.out.tell(TailEvent::GapOpened { from_ms }).await?;
+        }
+        let is_throttled = matches!(error, PlatformError::Throttled { .. });
+        let retry_at_ms = now_ms + i64::try_from(pause.as_millis()).unwrap_or(i64::MAX / 2);
+        self.out.state.send_modify(|state| {
+            state.throttled += u64::from(is_throttled);
+            state.phase = TailPhase::Trouble {
+                error,
+                since_ms,
+                retry_at_ms,
+            };
+        });
+        Ok(pause)
+    }
+}
+
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+#[cfg(test)]
+mod tests;

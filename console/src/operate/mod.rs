@@ -2,10 +2,23 @@
 
 mod assess;
 mod executor;
+mod guard;
 mod known_good;
+mod lock;
+mod notes;
+mod plan;
+mod resume;
+mod signals;
+mod stages;
+#[cfg(test)]
+mod tests;
 mod types;
+mod watch;
+mod words;
 
 pub use crate::model::RunOutcome;
 pub use assess::{Assessed, assess};
 pub use executor::{Operator, Settings};
+pub use known_good::{Choice, Evidence, History, KnownGood, PassedOver};
 pub use types::{Confirmation, Gate, OperateError, RunHandle, RunOptions, RunState};
+pub use words::duration_words;

@@ -2,7 +2,7 @@
 
 use crate::{
     model::{BillOfResources, EnvironmentName},
-    platform::PlatformError,
+    platform::{Connections, PlatformError},
     tui::message::Generation,
 };
 
@@ -18,4 +18,11 @@ pub enum CostRequest {
 pub enum CostReply {
     /// For [`CostRequest::Bill`].
     Bill(Result<BillOfResources, PlatformError>),
+}
+
+/// Runs a request.
+pub async fn answer(request: CostRequest, connections: &Connections) -> (Generation, CostReply) {
+    let CostRequest::Bill(generation, name) = request;
+    let bill = async { connections.connect(&name).await?.platform.bill().await };
+    (generation, CostReply::Bill(bill.await))
 }

@@ -12,12 +12,12 @@ use crate::{
 /// See the file's first line.
 #[derive(Debug)]
 pub struct HistoryState {
-    environment: EnvironmentName,
+    environment: Option<EnvironmentName>,
 }
 
 impl HistoryState {
-    /// The screen of one environment.
-    pub fn new(environment: EnvironmentName) -> Self {
+    /// The audit of one environment, or of all.
+    pub fn new(environment: Option<EnvironmentName>) -> Self {
         Self { environment }
     }
 }
@@ -28,7 +28,7 @@ impl ScreenState for HistoryState {
     }
 
     fn environment<'a>(&'a self, _world: &'a World) -> Option<&'a EnvironmentName> {
-        Some(&self.environment)
+        self.environment.as_ref()
     }
 
     fn open(&mut self, _world: &World) -> Vec<Effect> {

@@ -1,0 +1,71 @@
+//! What goes wrong around the console: each fault has its message, and nothing is lost.
+
+use super::laboratory::{Laboratory, eventually};
+use std::{fs, time::Duration};
+
+#[test]
+fn a_configuration_with_mistakes_names_each_with_its_line() {
+    let laboratory = Laboratory::new();
+    let file = laboratory.data_dir().join("bad.toml");
+    fs::write(&file, "[environment.dev]\nclustr = \"a\"\nservice = \"api\"\nregion = \"us-east-1\"\nguard = \"typ-name\"\n")
+        .expect("written");
+    let ran = laboratory.run(&["config", "check", "--config", file.to_str().expect("UTF-8")]);
+    assert_eq!(ran.code, 2);
+    for part in ["bad.toml:2", "cluster", "type-name"] {
+        assert!(
+            ran.stderr.contains(part),
+            "{part} is missing in: {}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn a_release_that_does_not_exist_is_refused_before_anything_is_sent() {
+    let laboratory = Laboratory::new();
+    laboratory.up();
+    let ran = laboratory.run(&["deploy", "9.9.9", "--env", "dev", "--yes"]);
+    assert!([2, 4].contains(&ran.code), "{} {}", ran.code, ran.stderr);
+    assert!(ran.stderr.contains("9.9.9"), "{}", ran.stderr);
+    assert_eq!(
+        laboratory.json(&["history"]).as_array().map(Vec::len),
+        Some(0)
+    );
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_written_refuses_changes_and_still_reads() {
+    let laboratory = Laboratory::new();
+    laboratory.up();
+    let store = laboratory.data_dir().join("opsconsole.db");
+    assert!(store.exists(), "the store is where the manual says");
+    let ran = laboratory
+        .command(&["deploy", "1.4.1", "--env", "dev", "--yes"])
+        .env("OPSCONSOLE_STORE_PAGES_MAX", "1")
+        .output()
+        .expect("runs");
+    assert_eq!(
+        ran.status.code(),
+        Some(4),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    assert_eq!(laboratory.release("dev"), "1.5.0");
+}
+
+#[test]
+fn a_killed_supervisor_leaves_no_task_and_the_next_command_starts_anew() {
+    let laboratory = Laboratory::new();
+    laboratory.up();
+    let status = laboratory.json(&["local", "status"]);
+    let pid = status["pid"].as_u64().expect("a pid");
+    std::process::Command::new("kill")
+        .args(["-9", &pid.to_string()])
+        .status()
+        .expect("kill");
+    eventually("no task outlives it", Duration::from_secs(15), || {
+        laboratory.processes().is_empty()
+    });
+    laboratory.up();
+    assert_eq!(laboratory.release("dev"), "1.5.0");
+}
