@@ -5,12 +5,13 @@
 //! [`Context::connections`].
 
 use crate::{
-    config::{self, Config, ConfigError},
+    config::{self, Config, ConfigError, EcsConfig, EnvironmentConfig, PlatformConfig},
     model::{Author, EnvironmentName},
     operate::{Operator, Settings},
-    platform::{Connections, Connector},
+    platform::{Connections, Connector, Environment, PlatformError, ecs::EcsPlatform},
     store::{Seen, Store},
 };
+use opsconsole_local_cloud::{DataDir, LocalCloud};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -158,13 +159,46 @@ pub fn author() -> Author {
     Author { name, host }
 }
 
-fn connector(_data_dir: &Path) -> Connector {
-    Arc::new(|config| {
+/// Connects to what the configuration says; for the local cloud that is wherever it runs now, so it
+/// is started first if need be.
+fn connector(data_dir: &Path) -> Connector {
+    let data_dir = data_dir.to_owned();
+    Arc::new(move |config| {
+        let data_dir = data_dir.clone();
         Box::pin(async move {
-            Err(crate::platform::PlatformError::Other {
-                operation: format!("connecting {}", config.name),
-                cause: "no platform is built in".to_owned(),
-            })
+            let PlatformConfig::Ecs(ecs) = &config.platform;
+            let config = if ecs.local {
+                Arc::new(on_local_cloud(&config, ecs, data_dir).await?)
+            } else {
+                config
+            };
+            let platform = EcsPlatform::connect(&config)?;
+            Ok(Environment { config, platform })
         })
+    })
+}
+
+async fn on_local_cloud(
+    config: &EnvironmentConfig,
+    ecs: &EcsConfig,
+    data_dir: PathBuf,
+) -> Result<EnvironmentConfig, PlatformError> {
+    let unreachable = |cause: String| PlatformError::Unreachable {
+        endpoint: "the local cloud".to_owned(),
+        cause,
+    };
+    let found =
+        tokio::task::spawn_blocking(move || LocalCloud::ensure(&DataDir::under(data_dir))).await;
+    let endpoint = found
+        .map_err(|error| unreachable(error.to_string()))?
+        .map_err(|error| unreachable(error.to_string()))?;
+    Ok(EnvironmentConfig {
+        account: Some(endpoint.account.to_owned()),
+        platform: PlatformConfig::Ecs(EcsConfig {
+            endpoint_url: Some(endpoint.url),
+            static_credentials: Some((endpoint.access_key_id, endpoint.secret_access_key)),
+            ..ecs.clone()
+        }),
+        ..config.clone()
     })
 }

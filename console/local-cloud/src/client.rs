@@ -102,7 +102,9 @@ impl Endpoint {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// A file of it cannot be used.
-    #[error("the local cloud's directory {directory} cannot be used: {error}; make it writable, or set OPSCONSOLE_DATA_DIR to another one")]
+    #[error(
+        "the local cloud's directory {directory} cannot be used: {error}; make it writable, or set OPSCONSOLE_DATA_DIR to another one"
+    )]
     Directory {
         /// Which one.
         directory: PathBuf,
@@ -129,7 +131,9 @@ pub enum ClientError {
         log: PathBuf,
     },
     /// It does not end.
-    #[error("the local cloud (process {pid}) has not ended within {seconds} s; end it with: kill -9 {pid}")]
+    #[error(
+        "the local cloud (process {pid}) has not ended within {seconds} s; end it with: kill -9 {pid}"
+    )]
     Stuck {
         /// Its process.
         pid: u32,
@@ -208,7 +212,9 @@ impl LocalCloud {
         if !state_file::supervisor_lives(&self.data).unwrap_or(false) {
             return Status::Down;
         }
-        let Some(state) = State::read(&self.data) else { return Status::Changing };
+        let Some(state) = State::read(&self.data) else {
+            return Status::Changing;
+        };
         let started_at_ms = state.started_at_ms;
         let endpoint = Endpoint::of_state(state);
         if endpoint.answers() {
@@ -426,7 +432,10 @@ mod tests {
         };
         state.write(&cloud.data).expect("written");
         assert_eq!(cloud.status(), Status::Down, "nobody holds the lock");
-        assert!(!cloud.down().expect("nothing to end"), "this process got no signal");
+        assert!(
+            !cloud.down().expect("nothing to end"),
+            "this process got no signal"
+        );
     }
 
     #[test]

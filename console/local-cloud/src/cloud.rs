@@ -1,6 +1,7 @@
 //! The whole cloud: one part a service, shared by everything that runs in the supervisor.
 
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -47,7 +48,10 @@ impl Cloud {
     pub fn load(settings: Settings) -> io::Result<Arc<Self>> {
         settings.data.prepare()?;
         for directory in [settings.data.world(), settings.data.file("databases")] {
-            std::fs::create_dir_all(directory)?;
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(directory)?;
         }
         let wake = Arc::new(Notify::new());
         Ok(Arc::new(Self {
@@ -80,23 +84,29 @@ pub(crate) mod tests {
     use super::*;
     use crate::settings::{Credentials, DataDir, Pace, TaskProgram};
 
-    /// A cloud in a directory of its own, with nothing running.
-    pub(crate) fn cloud_in(directory: &std::path::Path) -> Arc<Cloud> {
-        Cloud::load(Settings {
+    /// Settings of a cloud in a directory of its own.
+    pub(crate) fn settings_in(directory: &std::path::Path) -> Settings {
+        Settings {
             data: DataDir::under(directory),
             credentials: Credentials::generate(),
             idle: None,
             pace: Pace::default(),
             task_program: TaskProgram::this_executable().expect("this executable"),
-        })
-        .expect("a cloud")
+        }
+    }
+
+    /// A cloud in a directory of its own, with nothing running.
+    pub(crate) fn cloud_in(directory: &std::path::Path) -> Arc<Cloud> {
+        Cloud::load(settings_in(directory)).expect("a cloud")
     }
 
     #[test]
     fn using_a_cloud_ends_its_idleness() {
         let directory = tempfile::tempdir().expect("a directory");
         let cloud = cloud_in(directory.path());
-        cloud.last_use_ms.store(now_ms() - 60_000, Ordering::Relaxed);
+        cloud
+            .last_use_ms
+            .store(now_ms() - 60_000, Ordering::Relaxed);
         assert!(cloud.idle_ms() >= 60_000);
         cloud.touch();
         assert!(cloud.idle_ms() < 60_000);

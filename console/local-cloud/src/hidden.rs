@@ -10,7 +10,8 @@ use crate::supervisor::{self, Options};
 /// [`hidden_main`].
 pub const SUBCOMMAND: &str = "__local-cloud";
 
-const USAGE: &str = "usage: supervise [--data-dir DIR] [--idle-minutes N] [--foreground]\n       task";
+const USAGE: &str =
+    "usage: supervise [--data-dir DIR] [--idle-minutes N] [--foreground]\n       task";
 
 /// Runs what the arguments after [`SUBCOMMAND`] say: `supervise` or `task`.
 pub fn hidden_main(arguments: impl IntoIterator<Item = String>) -> ExitCode {
@@ -84,7 +85,10 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        assert_eq!(parse(&["--bogus"]).err().as_deref(), Some("unknown option --bogus"));
+        assert_eq!(
+            parse(&["--bogus"]).err().as_deref(),
+            Some("unknown option --bogus")
+        );
         assert_eq!(
             parse(&["--data-dir"]).err().as_deref(),
             Some("--data-dir needs a value")

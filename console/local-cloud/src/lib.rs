@@ -5,7 +5,7 @@
 //! tasks are processes of `opsconsole-api` behind a reverse proxy, so that a rollout, its
 //! failure and its way back really happen.
 
-pub mod admin;
+mod admin;
 pub mod client;
 pub mod cloud;
 pub mod cloudwatch;
@@ -24,10 +24,12 @@ pub mod seed;
 pub mod settings;
 pub mod sigv4;
 mod state_file;
-pub mod sts;
+mod sts;
 pub mod supervisor;
+pub mod traffic;
 
 pub use client::{ClientError, Endpoint, LocalCloud};
 pub use cloud::Cloud;
 pub use hidden::hidden_main;
+pub use seed::{SeededRelease, releases};
 pub use settings::DataDir;

@@ -80,6 +80,15 @@ const ENVIRONMENTS: [Environment; 3] = [
     },
 ];
 
+/// The API's fault switches, which a bad release's image carries.
+mod faults {
+    pub const CRASH: &str = "OPSCONSOLE_API_FAULT_CRASH_AFTER_MS";
+    pub const NEVER_READY: &str = "OPSCONSOLE_API_FAULT_NEVER_READY";
+    pub const FAIL: &str = "OPSCONSOLE_API_FAULT_FAIL_PERCENT";
+    pub const LATENCY: &str = "OPSCONSOLE_API_FAULT_LATENCY_MS";
+    pub const LEAK: &str = "OPSCONSOLE_API_FAULT_LEAK_KB_PER_REQUEST";
+}
+
 struct Release {
     version: &'static str,
     git_sha: &'static str,
@@ -123,37 +132,64 @@ const RELEASES: [Release; 9] = [
         git_sha: "19b7f3c8e2a64d05bb81c97e40fd26a35c8e7d16",
         age_days: 12,
         change: "Read the item limit from the environment",
-        fault: Some(("OPSCONSOLE_API_FAULT_CRASH_AFTER_MS", "1")),
+        fault: Some((faults::CRASH, "0")),
     },
     Release {
         version: "1.6.0",
         git_sha: "72ce8d1f09a5b3467ed2c0f81b94a6e35d70f8c9",
         age_days: 9,
         change: "Check the downstream inventory before reporting ready",
-        fault: Some(("OPSCONSOLE_API_FAULT_NEVER_READY", "on")),
+        fault: Some((faults::NEVER_READY, "on")),
     },
     Release {
         version: "1.6.1",
         git_sha: "a04f6b29c5e71d38f0b92ae46c83d7150e9bf4d2",
         age_days: 6,
         change: "Validate item names against the new schema",
-        fault: Some(("OPSCONSOLE_API_FAULT_FAIL_PERCENT", "8")),
+        fault: Some((faults::FAIL, "8")),
     },
     Release {
         version: "1.6.2",
         git_sha: "5d83e9a1f7c0462b8ae5d31f96c07b284fe1a0d7",
         age_days: 4,
         change: "Enrich items from the catalogue",
-        fault: Some(("OPSCONSOLE_API_FAULT_LATENCY_MS", "700")),
+        fault: Some((faults::LATENCY, "700")),
     },
     Release {
         version: "1.7.0",
         git_sha: "f12a7c5de8093b64a1d7e50c2b96f84ed35a0c71",
         age_days: 1,
         change: "Keep recent items in memory",
-        fault: Some(("OPSCONSOLE_API_FAULT_LEAK_KB_PER_REQUEST", "256")),
+        fault: Some((faults::LEAK, "256")),
     },
 ];
+
+/// A release of the seeded registry, for people who want to know what they are about to rehearse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeededRelease {
+    /// Its tag.
+    pub tag: &'static str,
+    /// What changed in it, as its image's label says.
+    pub change: &'static str,
+    /// How it behaves.
+    pub behaviour: &'static str,
+}
+
+/// The seeded releases, oldest first.
+pub fn releases() -> impl Iterator<Item = SeededRelease> {
+    RELEASES.iter().map(|release| SeededRelease {
+        tag: release.version,
+        change: release.change,
+        behaviour: match release.fault.map(|(setting, _)| setting) {
+            None => "well",
+            Some(faults::CRASH) => "exits at start",
+            Some(faults::NEVER_READY) => "starts and never becomes ready",
+            Some(faults::FAIL) => "becomes ready, then answers 8 % of requests with 500",
+            Some(faults::LATENCY) => "answers slowly",
+            Some(_) => "leaks memory",
+        },
+    })
+}
 
 /// Makes what is not there yet. What is kept over restarts is left as its users made it; what
 /// lives in memory is made again, the same each time.
@@ -164,7 +200,8 @@ pub async fn plant(cloud: &Arc<Cloud>) -> io::Result<()> {
     let born = birthday(cloud)?;
     publish_releases(cloud, born);
     cloud.s3.ensure_bucket(LOCK_BUCKET);
-    let mut to_deploy = Vec::new();
+    let finished = cloud.settings.data.world().join(FINISHED).exists();
+    cloud.ecs.hurry(!finished);
     for environment in &ENVIRONMENTS {
         let check = HealthCheck {
             path: "/readyz".to_owned(),
@@ -183,19 +220,25 @@ pub async fn plant(cloud: &Arc<Cloud>) -> io::Result<()> {
         )?;
         cloud.logs.ensure_group(&log_group(environment.name));
         put_alarms(cloud, environment.name, &balancer, &group)?;
-        if cloud.ecs.read(|world| !world.clusters.contains_key(environment.name)) {
-            call(cloud, "CreateCluster", &json!({ "clusterName": environment.name })).await?;
+        if finished {
+            continue;
+        }
+        call(
+            cloud,
+            "CreateCluster",
+            &json!({ "clusterName": environment.name }),
+        )
+        .await?;
+        let deployments = cloud.ecs.read(|world| {
+            let service = world.service(environment.name, "api");
+            service.map_or(0, |service| service.service_deployments.len())
+        });
+        if deployments == 0 {
             deploy_first(cloud, environment, &group).await?;
-            to_deploy.push(environment);
         }
     }
-    for environment in to_deploy {
-        let cloud = Arc::clone(cloud);
-        tokio::spawn(async move {
-            if let Err(error) = deploy_second(&cloud, environment).await {
-                tracing::error!(%error, environment = environment.name, "the seed was not finished");
-            }
-        });
+    if !finished {
+        tokio::spawn(finish(Arc::clone(cloud)));
     }
     Ok(())
 }
@@ -217,7 +260,10 @@ fn birthday(cloud: &Cloud) -> io::Result<i64> {
 fn publish_releases(cloud: &Cloud, born: i64) {
     for release in &RELEASES {
         let mut env = vec![
-            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            (
+                "PATH",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            ),
             ("OPSCONSOLE_API_RELEASE", release.version),
             ("OPSCONSOLE_API_GIT_SHA", release.git_sha),
         ];
@@ -409,16 +455,37 @@ async fn deploy_first(
     Ok(())
 }
 
+/// A new world is finished once every environment has its history. Until this file is there the
+/// next start goes on with it.
+const FINISHED: &str = "finished.json";
+
+/// Gives every environment its history, quickly: the user waits for it.
+async fn finish(cloud: Arc<Cloud>) {
+    let all = ENVIRONMENTS.iter().map(|e| deploy_second(&cloud, e));
+    let done: io::Result<Vec<()>> = futures::future::join_all(all).await.into_iter().collect();
+    cloud.ecs.hurry(false);
+    let file = cloud.settings.data.world().join(FINISHED);
+    if let Err(error) = done.and_then(|_| write_whole(&file, now_ms().to_string().as_bytes())) {
+        tracing::error!(%error, "the first world was not finished");
+    }
+}
+
 /// The second release, once the first is steady, so that there is something to roll back to.
 async fn deploy_second(cloud: &Arc<Cloud>, environment: &Environment) -> io::Result<()> {
     let service = json!({ "cluster": environment.name, "service": "api" });
     wait_until_completed(cloud, environment.name).await;
-    let definition = task_definition(environment, environment.releases[1]);
-    call(cloud, "RegisterTaskDefinition", &definition).await?;
-    let mut update = service.clone();
-    update["taskDefinition"] = json!(format!("api-{}", environment.name));
-    call(cloud, "UpdateService", &update).await?;
-    wait_until_completed(cloud, environment.name).await;
+    let has_history = cloud.ecs.read(|world| {
+        let service = world.service(environment.name, "api");
+        service.is_some_and(|service| service.service_deployments.len() > 1)
+    });
+    if !has_history {
+        let definition = task_definition(environment, environment.releases[1]);
+        call(cloud, "RegisterTaskDefinition", &definition).await?;
+        let mut update = service.clone();
+        update["taskDefinition"] = json!(format!("api-{}", environment.name));
+        call(cloud, "UpdateService", &update).await?;
+        wait_until_completed(cloud, environment.name).await;
+    }
     let mut update = service;
     update["deploymentConfiguration"] = rules(environment, true);
     call(cloud, "UpdateService", &update).await?;
@@ -465,7 +532,10 @@ mod tests {
             .map(|release| {
                 let image = format!("{}/{REPOSITORY}:{}", registry_host(), release.version);
                 let found = cloud.ecr.resolve(&image).expect("published");
-                let faulty = found.config_env.iter().any(|(name, _)| name.contains("FAULT"));
+                let faulty = found
+                    .config_env
+                    .iter()
+                    .any(|(name, _)| name.contains("FAULT"));
                 assert_eq!(faulty, release.fault.is_some(), "{}", release.version);
                 found.digest
             })

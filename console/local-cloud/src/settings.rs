@@ -18,7 +18,9 @@ pub struct DataDir {
 
 /// No place for the data was found.
 #[derive(Debug, thiserror::Error)]
-#[error("this account has no home directory to keep data in; set {DATA_DIR_VARIABLE} to a directory")]
+#[error(
+    "this account has no home directory to keep data in; set {DATA_DIR_VARIABLE} to a directory"
+)]
 pub struct NoDataDir;
 
 impl DataDir {
@@ -152,6 +154,10 @@ impl Credentials {
 pub struct Pace {
     /// How often the service scheduler looks at its services without being woken.
     pub scheduler_tick: Duration,
+    /// How long a task is `PROVISIONING`, which on Fargate is its network interface.
+    pub provisioning: Duration,
+    /// How long a task is `PENDING`, which on Fargate is the pull of its image.
+    pub pulling: Duration,
     /// How often the load balancer probes a target.
     pub health_interval: Duration,
     /// How long a target stays draining at most while requests are in flight.
@@ -174,6 +180,8 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             scheduler_tick: Duration::from_millis(200),
+            provisioning: Duration::from_millis(1000),
+            pulling: Duration::from_millis(1500),
             health_interval: Duration::from_secs(1),
             deregistration_delay: Duration::from_secs(3),
             restart_backoff_first: Duration::from_millis(500),

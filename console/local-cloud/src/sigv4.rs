@@ -152,14 +152,24 @@ pub fn verify(
         Refusal::Incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. Authorization=AWS4-HMAC-SHA256".to_owned())
     })?;
     let at = read_date(date).ok_or_else(|| {
-        Refusal::Incomplete(format!("Date in X-Amz-Date header must be in ISO8601 'basic format'. Got '{date}'."))
+        Refusal::Incomplete(format!(
+            "Date in X-Amz-Date header must be in ISO8601 'basic format'. Got '{date}'."
+        ))
     })?;
     check_clock(date, at, now)?;
     // A signature that leaves the host out would be as good for another one.
-    if !authorization.signed_headers.split(';').any(|name| name == "host") {
-        return Err(Refusal::Incomplete("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.".to_owned()));
+    if !authorization
+        .signed_headers
+        .split(';')
+        .any(|name| name == "host")
+    {
+        return Err(Refusal::Incomplete(
+            "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.".to_owned(),
+        ));
     }
-    if !date.starts_with(authorization.date) || header("x-amz-security-token") != key.session_token.as_deref() {
+    if !date.starts_with(authorization.date)
+        || header("x-amz-security-token") != key.session_token.as_deref()
+    {
         return Err(Refusal::Mismatch);
     }
 
@@ -241,8 +251,13 @@ fn canonical<'a>(
         })
         .collect();
     let body = SignableBody::Precomputed(payload);
-    SignableRequest::new(request.method, request.path_and_query, headers.into_iter(), body)
-        .map_err(|_| Refusal::Mismatch)
+    SignableRequest::new(
+        request.method,
+        request.path_and_query,
+        headers.into_iter(),
+        body,
+    )
+    .map_err(|_| Refusal::Mismatch)
 }
 
 /// Compares two signatures in a time that does not tell where they differ.
@@ -294,7 +309,13 @@ mod tests {
     }
 
     /// Signs as a client of `service` would at `at`, over `host` and `x-amz-target`.
-    fn signed(key: &AccessKey, service: &str, uri: &str, body: &Bytes, at: SystemTime) -> HeaderMap {
+    fn signed(
+        key: &AccessKey,
+        service: &str,
+        uri: &str,
+        body: &Bytes,
+        at: SystemTime,
+    ) -> HeaderMap {
         let host = "127.0.0.1:4566";
         let identity = identity(key);
         let params = v4::SigningParams::builder()
@@ -329,14 +350,24 @@ mod tests {
         headers
     }
 
-    fn check(headers: &HeaderMap, uri: &str, body: &Bytes, key: &AccessKey) -> Result<Bytes, Refusal> {
+    fn check(
+        headers: &HeaderMap,
+        uri: &str,
+        body: &Bytes,
+        key: &AccessKey,
+    ) -> Result<Bytes, Refusal> {
         let request = Signed {
             method: "POST",
             path_and_query: uri,
             headers,
             body,
         };
-        verify(request, &Authorization::read(headers)?, key, SystemTime::now())
+        verify(
+            request,
+            &Authorization::read(headers)?,
+            key,
+            SystemTime::now(),
+        )
     }
 
     #[test]
@@ -353,14 +384,26 @@ mod tests {
         let body = Bytes::from_static(b"{}");
         let headers = signed(&key(), "ecs", "/?a=1", &body, SystemTime::now());
         let other = Bytes::from_static(b"{ }");
-        assert_eq!(check(&headers, "/?a=1", &other, &key()), Err(Refusal::Mismatch));
-        assert_eq!(check(&headers, "/?a=2", &body, &key()), Err(Refusal::Mismatch));
+        assert_eq!(
+            check(&headers, "/?a=1", &other, &key()),
+            Err(Refusal::Mismatch)
+        );
+        assert_eq!(
+            check(&headers, "/?a=2", &body, &key()),
+            Err(Refusal::Mismatch)
+        );
         let mut target = headers.clone();
         target.insert("x-amz-target", HeaderValue::from_static("X.Z"));
-        assert_eq!(check(&target, "/?a=1", &body, &key()), Err(Refusal::Mismatch));
+        assert_eq!(
+            check(&target, "/?a=1", &body, &key()),
+            Err(Refusal::Mismatch)
+        );
         let mut secret = key();
         secret.secret.push('x');
-        assert_eq!(check(&headers, "/?a=1", &body, &secret), Err(Refusal::Mismatch));
+        assert_eq!(
+            check(&headers, "/?a=1", &body, &secret),
+            Err(Refusal::Mismatch)
+        );
     }
 
     #[test]

@@ -79,7 +79,9 @@ impl Kept {
 /// The lock file holds the supervisor's pid, so that nobody signals the process that has got the
 /// pid of a dead one since.
 pub fn become_supervisor(data: &DataDir) -> io::Result<Option<File>> {
-    let Some(mut file) = try_lock(data, SUPERVISOR_LOCK)? else { return Ok(None) };
+    let Some(mut file) = try_lock(data, SUPERVISOR_LOCK)? else {
+        return Ok(None);
+    };
     file.set_len(0)?;
     write!(file, "{}", std::process::id())?;
     Ok(Some(file))

@@ -41,7 +41,10 @@ impl Sessions {
     pub fn arn(&self, access_key_id: &str) -> String {
         match self.lock().get(access_key_id) {
             Some(session) => {
-                format!("arn:aws:sts::{ACCOUNT}:assumed-role/{}/{}", session.role, session.name)
+                format!(
+                    "arn:aws:sts::{ACCOUNT}:assumed-role/{}/{}",
+                    session.role, session.name
+                )
             }
             None => format!("arn:aws:iam::{ACCOUNT}:user/operator"),
         }

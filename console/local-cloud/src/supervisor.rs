@@ -13,7 +13,7 @@ use crate::cloud::Cloud;
 use crate::protocol::now_ms;
 use crate::settings::{DataDir, Pace, Settings, TaskProgram};
 use crate::state_file::{self, Kept, State};
-use crate::{cloudwatch, ecs, http, proxy, seed};
+use crate::{cloudwatch, ecs, http, proxy, seed, traffic};
 
 /// A cloud that nobody has asked anything for this long ends.
 pub const IDLE_DEFAULT: Duration = Duration::from_secs(30 * 60);
@@ -63,6 +63,8 @@ pub fn main(options: Options) -> ExitCode {
         // only for the leader of a session, who is out of it already.
         let _ = nix::unistd::setsid();
     }
+    // Whatever it and its tasks write is for its owner only, their database included.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     tracing_subscriber::fmt()
         .with_ansi(false)
         .with_writer(io::stderr)
@@ -75,7 +77,8 @@ pub fn main(options: Options) -> ExitCode {
         .worker_threads(2)
         .enable_all()
         .build();
-    let ended = trying("start its threads", runtime).and_then(|runtime| runtime.block_on(run(&options)));
+    let ended =
+        trying("start its threads", runtime).and_then(|runtime| runtime.block_on(run(&options)));
     match ended {
         Ok(code) => code,
         Err(failure) => {
@@ -90,7 +93,10 @@ async fn run(options: &Options) -> Result<ExitCode, Failure> {
     let data = &options.data;
     trying("make its directory", data.prepare())?;
     let Some(_lock) = trying("lock its directory", state_file::become_supervisor(data))? else {
-        eprintln!("a local cloud is running for {} already", data.path().display());
+        eprintln!(
+            "a local cloud is running for {} already",
+            data.path().display()
+        );
         return Ok(ExitCode::from(ALREADY_RUNNING));
     };
     let mut kept = Kept::read(data);
@@ -115,6 +121,7 @@ async fn run(options: &Options) -> Result<ExitCode, Failure> {
     parts.spawn(ecs::run_forever(cloud.clone()));
     parts.spawn(ecs::measure_forever(cloud.clone()));
     parts.spawn(cloudwatch::evaluate_forever(cloud.clone()));
+    parts.spawn(traffic::generate_forever(cloud.clone()));
     let endpoint = tokio::spawn(http::serve(cloud.clone(), listener, stop.clone()));
 
     kept.port = Some(address.port());
@@ -122,7 +129,10 @@ async fn run(options: &Options) -> Result<ExitCode, Failure> {
     trying("write its state file", announce(&cloud, address))?;
     tracing::info!(%address, "the local cloud answers");
     if options.foreground {
-        println!("{}", crate::client::Endpoint::of(&cloud.settings, address).exports());
+        println!(
+            "{}",
+            crate::client::Endpoint::of(&cloud.settings, address).exports()
+        );
     }
 
     let why = wait_for_the_end(&cloud).await;
@@ -159,7 +169,11 @@ fn remove_state(data: &DataDir) -> io::Result<()> {
 /// SIGTERM, SIGINT, SIGHUP, idleness, or the loss of its directory.
 async fn wait_for_the_end(cloud: &Arc<Cloud>) -> &'static str {
     let mut signals = Vec::new();
-    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+    for kind in [
+        SignalKind::terminate(),
+        SignalKind::interrupt(),
+        SignalKind::hangup(),
+    ] {
         match signal(kind) {
             Ok(signal) => signals.push(signal),
             Err(error) => tracing::warn!(%error, "a signal cannot be waited for"),
@@ -187,5 +201,24 @@ async fn idle(cloud: &Cloud) -> &'static str {
         if fs::metadata(cloud.settings.data.path()).is_err() {
             return "its directory is gone";
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_cloud_that_nobody_uses_or_whose_directory_is_gone_ends() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut settings = crate::cloud::tests::settings_in(directory.path());
+        settings.idle = Some(Duration::ZERO);
+        let cloud = Cloud::load(settings.clone()).expect("a cloud");
+        assert_eq!(idle(&cloud).await, "nobody has used it for its idle time");
+
+        settings.idle = None;
+        let cloud = Cloud::load(settings).expect("a cloud");
+        directory.close().expect("removed");
+        assert_eq!(idle(&cloud).await, "its directory is gone");
     }
 }

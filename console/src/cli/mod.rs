@@ -12,6 +12,7 @@ mod doctor;
 mod envs;
 pub mod exit;
 mod history;
+mod local;
 mod output;
 mod promote;
 mod releases;
@@ -96,6 +97,9 @@ pub enum Command {
     History(history::HistoryArgs),
     /// Checks credentials, permissions, endpoints, clock and terminal, one line each.
     Doctor(doctor::DoctorArgs),
+    /// Starts, stops and shows the local cloud.
+    #[command(subcommand)]
+    Local(local::LocalCommand),
     /// Checks the configuration file, prints its path or its JSON Schema.
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -118,6 +122,7 @@ pub async fn run(global: &Global, command: Command) -> Result<u8, Failure> {
         Command::Releases(args) => releases::run(global, args).await,
         Command::History(args) => history::run(global, args).await,
         Command::Doctor(args) => doctor::run(global, args).await,
+        Command::Local(command) => local::run(global, command).await,
         Command::Config(command) => config::run(global, command),
         Command::Completions(args) => completions::run(args),
     }

@@ -74,11 +74,6 @@ impl Table {
             .push(cells.into_iter().map(|cell| printable(&cell)).collect());
     }
 
-    /// True when there is no row besides the headings.
-    pub fn is_empty(&self) -> bool {
-        self.rows.len() <= 1
-    }
-
     /// The table as text, each line ending in a newline.
     pub fn render(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);

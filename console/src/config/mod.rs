@@ -4,7 +4,10 @@ mod error;
 mod file;
 mod load;
 mod local;
+#[cfg(test)]
+mod tests;
 mod types;
+mod write;
 
 pub use error::{ConfigError, Problem, nearest};
 pub use load::{CONFIG_VARIABLE, check, default_path, load, resolve_path, schema};
@@ -12,3 +15,4 @@ pub use types::{
     Config, EcsConfig, EnvironmentConfig, ExtraBillLine, FreezeWindow, Guard, LockLocation,
     PlatformConfig,
 };
+pub use write::{Written, write};

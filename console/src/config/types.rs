@@ -49,12 +49,12 @@ impl EnvironmentConfig {
     /// taken for another's: cache and machine-local locks go by it.
     pub fn scope(&self) -> String {
         match &self.platform {
+            // Its endpoint, key and account are known only once it runs, and it is one per user.
+            PlatformConfig::Ecs(ecs) if ecs.local => {
+                format!("ecs:local:{}/{}", ecs.cluster, ecs.service)
+            }
             PlatformConfig::Ecs(ecs) => {
-                let place = if ecs.local {
-                    "local"
-                } else {
-                    ecs.endpoint_url.as_deref().unwrap_or("aws")
-                };
+                let place = ecs.endpoint_url.as_deref().unwrap_or("aws");
                 let who = self
                     .account
                     .as_deref()

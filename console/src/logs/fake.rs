@@ -148,7 +148,7 @@ impl LogPages for FakeLogPages {
             ),
         };
         let token_of = |(at, number): (i64, usize)| format!("{at}/{number}");
-        if self.empty_every > 0 && served % self.empty_every == 0 {
+        if self.empty_every > 0 && served.is_multiple_of(self.empty_every) {
             let token = Some(token_of(after.unwrap_or((i64::MIN, 0))));
             return Ok(Page {
                 events: Vec::new(),

@@ -195,7 +195,8 @@ impl FromStr for Filter {
     /// Reads the `f` box: `upstream timeout !healthz level>=warn status=500 path!="/a b"`.
     ///
     /// Words that are none of the special forms make one include expression together. Quotes make
-    /// plain text of what they hold: `"a=b"`, `!"GET /livez"`. `stream=7be1` keeps one task.
+    /// plain text of what they hold: `"a=b"`, `!"GET /livez"`; parentheses keep an expression one:
+    /// `(status=5..)`. `stream=7be1` keeps one task.
     fn from_str(text: &str) -> Result<Self, FilterError> {
         Self::parse(text, PatternKind::Regex)
     }
@@ -280,12 +281,11 @@ impl Filter {
         if self.fields.is_empty() {
             return true;
         }
-        // A value that must be there stands in the text (unless escaped): most lines are settled
-        // without parsing them.
+        // A value that must be there nearly always stands in the text as it is: most lines are
+        // settled without parsing them.
         let is_impossible = self.fields.iter().any(|field| {
             field.test == FieldTest::Is
-                && !field.value.contains(['"', '\\', '/'])
-                && field.value.is_ascii()
+                && is_written_alike(&field.value)
                 && !text.contains('\\')
                 && memchr::memmem::find(text.as_bytes(), field.value.as_bytes()).is_none()
         });
@@ -300,6 +300,16 @@ impl Filter {
             is_there == (wanted.test == FieldTest::Is)
         })
     }
+}
+
+/// Whether a value stands in every line that has it, byte for byte: unlike numbers with a fraction
+/// (`1.50` is 1.5), arrays and objects, and what JSON may escape.
+fn is_written_alike(value: &str) -> bool {
+    let is_number = value.parse::<f64>().is_ok();
+    value.is_ascii()
+        && !value.contains(['"', '\\', '/'])
+        && !value.starts_with(['[', '{'])
+        && (!is_number || value.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// `name=value` or `name!=value`.
@@ -516,5 +526,7 @@ mod tests {
         assert!(passes(r#"note="a\"b""#, json));
         assert!(passes("absent!=1", json) && !passes("absent=1", json));
         assert!(passes("ms=3", "done ms=3") && !passes("ms=3", "done 3"));
+        assert!(passes("s=1.5", r#"{"s":1.50}"#) && passes("a=[1,2]", r#"{"a":[1, 2]}"#));
+        assert!(passes("(status=5..)", "GET / status=503"));
     }
 }

@@ -10,10 +10,14 @@ mod budget;
 #[cfg(test)]
 mod fake;
 mod filter;
+mod follow;
+mod format;
+mod history;
 pub mod line;
 pub mod merge;
 pub mod poll;
 mod sanitize;
+mod save;
 mod search;
 mod seen;
 mod store;
@@ -23,7 +27,11 @@ mod window;
 
 pub use budget::Budget;
 pub use filter::{FieldFilter, FieldTest, Filter, FilterError, Pattern, PatternError, PatternKind};
+pub use follow::{FollowError, FollowOptions, Followed, follow_to_writer, follow_with_budget};
+pub use format::{LineFormat, Printed, short_stream};
+pub use history::{HistoryFound, HistoryProgress, HistorySearch, search_history, server_pattern};
 pub use sanitize::{clean, clean_bytes};
+pub use save::{SaveError, Saved, save};
 pub use search::{SearchStatus, Seek, SeekDirection};
 pub use store::{Gap, LINE_BYTES_MAX, Line, LineId, Lines, LogStore, MinuteCount};
 pub use tail::{

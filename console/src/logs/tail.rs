@@ -9,15 +9,33 @@ use crate::platform::{LogAccess, LogPages, PlatformError};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep_until},
 };
 
 /// Lines in one event at most, so that a screen can take one between two keys.
 const BATCH_LINES: usize = 2_000;
 /// Events that wait for the receiver at most: then reading pauses, nothing is dropped.
 const CHANNEL_EVENTS: usize = 16;
-/// Trouble shorter than this is no gap: it is read over before anybody could have noticed.
-const GAP_AFTER_MS: i64 = 5_000;
+
+/// How long to wait in trouble.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// Trouble shorter than this is no gap: it is over before anybody could have noticed.
+    gap_after_ms: i64,
+    /// A new login, or a log group that appears, is to be noticed soon; asking costs nothing.
+    login: Duration,
+    /// What only a person can put right elsewhere.
+    refused: Duration,
+    /// First and longest wait of the doubling back-off.
+    back_off: (Duration, Duration),
+}
+
+const PACE: Pace = Pace {
+    gap_after_ms: 5_000,
+    login: Duration::from_secs(3),
+    refused: Duration::from_secs(15),
+    back_off: (Duration::from_millis(500), Duration::from_secs(30)),
+};
 
 /// Where a tail begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +53,8 @@ pub struct TailOptions {
     pub start: TailStart,
     /// Where to end, exclusive, in milliseconds since the epoch; goes on for ever when `None`.
     pub end_ms: Option<i64>,
+    /// True to end once everything that is there was read, instead of following.
+    pub once: bool,
     /// Only these streams (at most 100); all when empty.
     pub streams: Vec<String>,
     /// Pause between two polls when there is nothing more to read.
@@ -47,6 +67,7 @@ impl TailOptions {
         Self {
             start,
             end_ms: None,
+            once: false,
             streams: Vec::new(),
             poll_every: Duration::from_secs(1),
         }
@@ -153,13 +174,24 @@ impl Tail {
 
     /// As [`start`](Self::start) for a paged source, with a budget of one's own.
     pub fn poll(pages: Arc<dyn LogPages>, options: TailOptions, budget: Arc<Budget>) -> TailHandle {
+        Self::poll_at(PACE, pages, options, budget)
+    }
+
+    fn poll_at(
+        pace: Pace,
+        pages: Arc<dyn LogPages>,
+        options: TailOptions,
+        budget: Arc<Budget>,
+    ) -> TailHandle {
         let (events_tx, events) = mpsc::channel(CHANNEL_EVENTS);
         let (state_tx, state) = watch::channel(TailState::starting());
         let poller = Poller::new(pages, options.streams, options.start, options.end_ms);
         let reader = Reader {
+            pace,
             poller,
             budget,
             poll_every: options.poll_every,
+            once: options.once,
             out: Outlet {
                 events: events_tx,
                 state: state_tx,
@@ -295,9 +327,11 @@ enum GapState {
 }
 
 struct Reader {
+    pace: Pace,
     poller: Poller,
     budget: Arc<Budget>,
     poll_every: Duration,
+    once: bool,
     out: Outlet,
     trouble: Option<Trouble>,
     gap: GapState,
@@ -327,7 +361,7 @@ impl Reader {
                     let (drained, ended) = (step.drained, step.ended);
                     self.out.take(step).await?;
                     self.succeeded(drained).await?;
-                    if ended {
+                    if ended || (self.once && drained) {
                         self.out.flush().await?;
                         return Ok(());
                     }
@@ -410,7 +444,7 @@ impl Reader {
 
     /// Notes the failure and says how long to wait. A tail never gives up.
     async fn failed(&mut self, error: PlatformError) -> Result<Duration, Gone> {
-        let now_ms = now_ms();
+        let (now_ms, pace) = (now_ms(), self.pace);
         let trouble = self.trouble.get_or_insert(Trouble {
             since_ms: now_ms,
             tries: 0,
@@ -419,18 +453,15 @@ impl Reader {
         let (since_ms, tries) = (trouble.since_ms, trouble.tries);
         let pause = match &error {
             PlatformError::Throttled { retry_after, .. } => {
-                let pause = back_off(tries, Duration::from_millis(500), Duration::from_secs(30));
-                let pause = pause.max(*retry_after);
+                let pause = back_off(tries, pace.back_off.0, pace.back_off.1).max(*retry_after);
                 self.budget.close_for(pause);
                 pause
             }
-            // A new login is to be noticed soon, and asking costs nothing.
-            PlatformError::Credentials { .. } => Duration::from_secs(3),
-            PlatformError::NotFound { .. } => Duration::from_secs(3),
-            PlatformError::Denied { .. } | PlatformError::Invalid { .. } => Duration::from_secs(15),
-            _ => back_off(tries, Duration::from_millis(500), Duration::from_secs(10)),
+            PlatformError::Credentials { .. } | PlatformError::NotFound { .. } => pace.login,
+            PlatformError::Denied { .. } | PlatformError::Invalid { .. } => pace.refused,
+            _ => back_off(tries, pace.back_off.0, pace.back_off.1),
         };
-        if self.gap == GapState::None && now_ms - since_ms >= GAP_AFTER_MS {
+        if self.gap == GapState::None && now_ms - since_ms >= pace.gap_after_ms {
             self.gap = GapState::Open;
             self.out.flush().await?;
             let from_ms = self.poller.read_to_ms().unwrap_or(since_ms);
@@ -462,151 +493,4 @@ fn now_ms() -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{
-        super::{LogStore, fake::FakeLogPages},
-        *,
-    };
-    use tokio::time::timeout;
-
-    const PATIENCE: Duration = Duration::from_secs(20);
-
-    fn tail(pages: &Arc<FakeLogPages>, options: TailOptions) -> TailHandle {
-        let budget = Arc::new(Budget::new(1_000.0, 1_000.0));
-        let poll_every = Duration::from_millis(5);
-        Tail::poll(
-            pages.clone(),
-            TailOptions {
-                poll_every,
-                ..options
-            },
-            budget,
-        )
-    }
-
-    async fn next_lines(handle: &mut TailHandle, count: usize) -> Vec<TailLine> {
-        let mut lines = Vec::new();
-        while lines.len() < count {
-            match timeout(PATIENCE, handle.events.recv()).await.unwrap() {
-                Some(TailEvent::Lines(batch)) => lines.extend(batch),
-                Some(_) => {}
-                None => panic!("the tail ended after {} lines", lines.len()),
-            }
-        }
-        lines
-    }
-
-    #[tokio::test]
-    async fn lines_of_several_streams_arrive_in_order_and_go_on_arriving() {
-        let pages = Arc::new(FakeLogPages::new(3));
-        let start_ms = now_ms() - 60_000;
-        for n in 0..10 {
-            pages.add(["a", "b"][n % 2], start_ms + n as i64, 0, &n.to_string());
-        }
-        let mut handle = tail(&pages, TailOptions::from(TailStart::At(start_ms)));
-        let texts: Vec<_> = next_lines(&mut handle, 10)
-            .await
-            .into_iter()
-            .map(|l| l.text)
-            .collect();
-        assert_eq!(texts, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
-        pages.add("b", now_ms(), 0, "live");
-        assert_eq!(next_lines(&mut handle, 1).await[0].text, "live");
-        handle
-            .state
-            .wait_for(|state| state.lines == 11)
-            .await
-            .unwrap();
-        assert_eq!(handle.state.borrow().phase, TailPhase::Following);
-    }
-
-    #[tokio::test]
-    async fn expired_credentials_and_throttling_are_shown_and_do_not_end_the_tail() {
-        let pages = Arc::new(FakeLogPages::new(3));
-        pages.add("a", now_ms(), 0, "after all");
-        pages.fail_next([FakeLogPages::throttled(), FakeLogPages::expired()]);
-        let mut handle = tail(&pages, TailOptions::from(TailStart::At(now_ms() - 60_000)));
-        let is_expired = |state: &TailState| {
-            matches!(
-                &state.phase,
-                TailPhase::Trouble {
-                    error: PlatformError::Credentials { .. },
-                    ..
-                }
-            )
-        };
-        timeout(PATIENCE, handle.state.wait_for(is_expired))
-            .await
-            .unwrap()
-            .unwrap();
-        assert_eq!(handle.state.borrow().throttled, 1);
-        assert_eq!(next_lines(&mut handle, 1).await[0].text, "after all");
-        assert_eq!(pages.faults_left(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_gap_is_opened_and_filled_in_order() {
-        let pages = Arc::new(FakeLogPages::new(3));
-        let start_ms = now_ms() - 60_000;
-        pages.add("a", start_ms, 0, "before");
-        let mut handle = tail(&pages, TailOptions::from(TailStart::At(start_ms)));
-        let mut store = LogStore::new(1 << 20);
-        store.apply(TailEvent::Lines(next_lines(&mut handle, 1).await));
-        // Three failures of three seconds: more than a hiccup.
-        pages.fail_next(std::iter::repeat_with(FakeLogPages::expired).take(3));
-        timeout(PATIENCE, async {
-            while pages.faults_left() == 3 {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await
-        .unwrap();
-        pages.add("a", now_ms(), 0, "during");
-        while store.gaps().first().is_none_or(|gap| !gap.filled) {
-            store.apply(
-                timeout(PATIENCE, handle.events.recv())
-                    .await
-                    .unwrap()
-                    .unwrap(),
-            );
-        }
-        let texts: Vec<_> = store
-            .range(store.first_id()..store.next_id())
-            .map(|l| l.text)
-            .collect();
-        assert_eq!(texts, ["before", "during"]);
-        assert_eq!(store.gaps()[0].after, Some(store.first_id()));
-    }
-
-    #[tokio::test]
-    async fn a_past_window_ends_by_itself_and_says_so() {
-        let pages = Arc::new(FakeLogPages::new(3));
-        let start_ms = now_ms() - 3_600_000;
-        for n in 0..5 {
-            pages.add("a", start_ms + n * 1_000, 0, &n.to_string());
-        }
-        let end_ms = Some(start_ms + 3_000);
-        let options = TailOptions {
-            end_ms,
-            ..TailOptions::from(TailStart::At(start_ms))
-        };
-        let mut handle = tail(&pages, options);
-        assert_eq!(next_lines(&mut handle, 3).await.len(), 3);
-        assert_eq!(timeout(PATIENCE, handle.events.recv()).await.unwrap(), None);
-        assert_eq!(handle.state.borrow().phase, TailPhase::Ended);
-    }
-
-    #[tokio::test]
-    async fn dropping_the_handle_ends_the_task() {
-        let pages = Arc::new(FakeLogPages::new(3));
-        let handle = tail(&pages, TailOptions::from(TailStart::At(0)));
-        drop(handle);
-        timeout(PATIENCE, async {
-            while Arc::strong_count(&pages) > 1 {
-                sleep(Duration::from_millis(1)).await;
-            }
-        })
-        .await
-        .unwrap();
-    }
-}
+mod tests;

@@ -271,7 +271,9 @@ fn span(text: &str) -> Result<Option<SignedDuration>, String> {
 
 fn back_from(now: Timestamp, span: SignedDuration) -> Result<Timestamp, String> {
     now.checked_sub(span)
-        .map_err(|_| "it reaches too far back".to_owned())
+        .ok()
+        .filter(|start| *start >= Timestamp::UNIX_EPOCH)
+        .ok_or_else(|| "it reaches too far back".to_owned())
 }
 
 #[cfg(test)]

@@ -369,9 +369,9 @@ impl Operator {
                 judgements: &judgements,
                 now,
             };
-            let mut found = known.from_alarms(observation);
+            let mut found = known.by_alarms(observation);
             if let Some(metrics) = metrics {
-                found.extend(known.from_metrics(metrics));
+                found.extend(known.by_metrics(metrics));
             }
             for judgement in found {
                 let is_known = judgements.iter().any(|old| {

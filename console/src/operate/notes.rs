@@ -35,7 +35,7 @@ struct Reign<'a> {
 
 impl Known<'_> {
     /// What the alarms of this look hold against the revision that was live when they rang.
-    pub fn from_alarms(&self, observation: &Observation) -> Vec<Judgement> {
+    pub fn by_alarms(&self, observation: &Observation) -> Vec<Judgement> {
         let reigns = self.reigns();
         observation
             .service
@@ -47,9 +47,10 @@ impl Known<'_> {
                 let reign = reigns
                     .iter()
                     .rfind(|reign| reign.rollout.started_at <= since && since < reign.end)?;
-                let inherited = reign.follows_bad
-                    && since < reign.live_at() + AFTERMATH
-                    && observation.at < (reign.live_at() + AFTERMATH * 2).min(reign.end);
+                let persists = observation.at >= reign.live_at() + AFTERMATH * 2
+                    && observation.at <= reign.end;
+                let inherited =
+                    reign.follows_bad && since < reign.live_at() + AFTERMATH && !persists;
                 (!inherited).then(|| {
                     self.alarmed(reign.rollout, since, format!("alarm {} rang", alarm.name))
                 })
@@ -58,7 +59,7 @@ impl Known<'_> {
     }
 
     /// What the series hold against revisions that were live within them.
-    pub fn from_metrics(&self, metrics: &Metrics) -> Vec<Judgement> {
+    pub fn by_metrics(&self, metrics: &Metrics) -> Vec<Judgement> {
         self.reigns()
             .iter()
             .filter_map(|reign| {

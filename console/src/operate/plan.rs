@@ -88,13 +88,14 @@ pub(super) async fn make(
     let mut resolved = planner.resolve(&action).await?;
     let mut prepared = planner.prepare(&resolved, reason.as_deref()).await?;
     // A known-good that is word for word what runs is no way back from it: look further.
+    let mut same = Vec::new();
     while let (Action::Rollback { to: None }, Change::ToRevision { revision }) =
         (&action, &resolved.change)
         && prepared.diff.lines.is_empty()
         && prepared.blockers.is_empty()
     {
-        let same = revision.clone();
-        resolved = planner.known_good(Some(&same), resolved.passed_over)?;
+        same.push(revision.clone());
+        resolved = planner.known_good(&same)?;
         prepared = planner.prepare(&resolved, reason.as_deref()).await?;
     }
     planner.check_image(&resolved, &mut prepared).await?;
@@ -165,8 +166,8 @@ impl Facts {
             judgements: &judgements,
             now,
         };
-        let mut found = known.from_alarms(&observation);
-        found.extend(known.from_metrics(&metrics));
+        let mut found = known.by_alarms(&observation);
+        found.extend(known.by_metrics(&metrics));
         judgements.extend(found);
         let scope = environment.config.scope();
         let runs = runs
@@ -224,7 +225,7 @@ impl Planner<'_> {
             Action::Rollback { to: Some(to) } => self.back_to(to).await,
             Action::Rollback { to: None } => match self.in_flight() {
                 Some(record) => self.stop(record).await,
-                None => self.known_good(None, Vec::new()),
+                None => self.known_good(&[]),
             },
             Action::Restart => Ok(Resolved::new(
                 Change::Restart,
@@ -527,7 +528,7 @@ impl Planner<'_> {
                     name: name_of(self.side(back).deployed.release.as_deref(), back),
                     why,
                 };
-                let mut resolved = self.known_good(None, Vec::new())?;
+                let mut resolved = self.known_good(&[])?;
                 if !resolved
                     .passed_over
                     .iter()
@@ -548,13 +549,9 @@ impl Planner<'_> {
         self.facts.history(None).verdict(revision).is_ok()
     }
 
-    /// The last known-good before what is live or in flight; `same` is one more to pass over,
-    /// because it is word for word what runs.
-    fn known_good(
-        &self,
-        same: Option<&RevisionId>,
-        mut passed_over: Vec<PassedOver>,
-    ) -> Result<Resolved, OperateError> {
+    /// The last known-good before what is live or in flight, other than `same`, which is word
+    /// for word what runs.
+    fn known_good(&self, same: &[RevisionId]) -> Result<Resolved, OperateError> {
         let in_flight = self.in_flight().map(|record| &record.to);
         let live = self
             .facts
@@ -563,43 +560,11 @@ impl Planner<'_> {
             .deployed
             .as_ref()
             .map(|deployed| &deployed.revision);
-        let current = in_flight.or(live);
-        let mut rollouts = self.facts.rollouts.clone();
-        let mut runs = self.facts.runs.clone();
-        if let Some(same) = same {
-            passed_over.push(PassedOver {
-                revision: same.clone(),
-                name: name_of(self.side(same).deployed.release.as_deref(), same),
-                why: "it is word for word what runs".to_owned(),
-            });
-        }
-        for passed in passed_over
-            .iter()
-            .filter(|passed| passed.why == "it is word for word what runs")
-        {
-            rollouts.retain(|rollout| rollout.to != passed.revision);
-            runs.retain(|run| {
-                run.ticket
-                    .as_ref()
-                    .and_then(|ticket| ticket.revision.as_ref())
-                    != Some(&passed.revision)
-            });
-        }
-        let choice = History {
-            current,
-            rollouts: &rollouts,
-            judgements: &self.facts.judgements,
-            runs: &runs,
-        }
-        .choose();
-        for passed in choice.passed_over {
-            if !passed_over
-                .iter()
-                .any(|known| known.revision == passed.revision)
-            {
-                passed_over.push(passed);
-            }
-        }
+        let choice = self
+            .facts
+            .history(in_flight.or(live))
+            .choose_other_than(same);
+        let passed_over = choice.passed_over;
         let Some(good) = choice.target else {
             return Err(OperateError::NoKnownGood {
                 environment: self.environment.config.name.clone(),

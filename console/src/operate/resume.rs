@@ -78,7 +78,7 @@ pub(super) async fn trace(
         }
         Change::Scale { desired } => {
             let service = platform.observe().await?.service;
-            Ok((service.desired == *desired).then(|| RolloutTicket {
+            Ok((service.desired == *desired).then_some(RolloutTicket {
                 rollout: None,
                 revision: None,
                 handle: None,

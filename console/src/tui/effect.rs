@@ -8,7 +8,7 @@ use super::{
     state::Screen,
 };
 use crate::{
-    model::{Action, EnvironmentName, Plan, RunId},
+    model::{Action, EnvironmentName, Plan, RunId, StoppedInstance},
     operate::Confirmation,
     platform::LinkTarget,
 };
@@ -23,6 +23,18 @@ pub enum Effect {
     Back,
     /// Say something at the foot of the screen.
     Notify(Level, String),
+    /// Ask for a change: opens the confirm dialog, which makes the plan and shows it. The one way
+    /// from a screen to a mutation.
+    Propose(EnvironmentName, Action),
+    /// Show a text over the screen: a description, a raw form.
+    ShowText {
+        /// What it is.
+        title: String,
+        /// Its lines; escape sequences are stripped when it is drawn.
+        text: String,
+    },
+    /// Show the last log lines of a task that stopped, over the screen.
+    ShowLastLogs(EnvironmentName, StoppedInstance),
     /// Leave the program.
     Quit,
     /// Give the terminal back to the shell until `fg`.
@@ -30,7 +42,7 @@ pub enum Effect {
 
     /// Look at one environment, or at all, now.
     Refresh(Option<EnvironmentName>),
-    /// Make a plan; answered by [`super::message::Message::Planned`].
+    /// For the confirm dialog: make a plan; answered by [`super::message::Message::Planned`].
     Plan {
         /// Whose answer.
         generation: Generation,
@@ -38,10 +50,8 @@ pub enum Effect {
         environment: EnvironmentName,
         /// What.
         action: Action,
-        /// Why, if said.
-        reason: Option<String>,
     },
-    /// Execute a confirmed plan; answered by [`super::message::Message::Started`].
+    /// For the confirm dialog: execute a confirmed plan; answered by [`super::message::Message::Started`].
     Execute {
         /// Whose answer.
         generation: Generation,

@@ -43,6 +43,8 @@ pub fn world() -> World {
         zone: TimeZone::UTC,
         zone_label: "UTC".into(),
         user: "ana".into(),
+        keys: Arc::new(keys()),
+        local: true,
         environments: vec![
             Env::new("dev")
                 .release("1.5.0")

@@ -10,8 +10,8 @@ use crate::{
     },
     operate::{Gate, RunState},
     platform::{Capabilities, PlatformError},
+    store::Seen,
 };
-use jiff::Timestamp;
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -45,6 +45,13 @@ pub enum Message {
     Tail(Generation, Result<Vec<RawLogEvent>, PlatformError>),
     /// Something to say at the foot of the screen.
     Notice(super::effect::Level, String),
+    /// Something that could not be opened and is to be copied instead.
+    Copy {
+        /// The text.
+        text: String,
+        /// What it is, for the notice.
+        what: String,
+    },
     /// For the Logs screen.
     Logs(Generation, LogsReply),
     /// For the Releases screen and the deploy picker.
@@ -75,8 +82,8 @@ impl<E: std::error::Error> From<&E> for Refusal {
 pub enum News {
     /// Its platform is there; what it can do.
     Connected(Capabilities),
-    /// What the store remembers, and from when.
-    Cached(Cached),
+    /// What the store remembers, and the judgement on it as of then.
+    Cached(Seen, Option<Assessment>),
     /// A look at the service, or why it failed.
     Observed(Result<Observation, PlatformError>),
     /// Measured series, or why there are none.
@@ -89,21 +96,4 @@ pub enum News {
     Priced(Result<Amount, PlatformError>),
     /// Whom the platform takes us for.
     Caller(Result<Caller, PlatformError>),
-}
-
-/// The last seen state of an environment, from the store.
-#[derive(Clone, Debug, Default)]
-pub struct Cached {
-    /// When it was seen.
-    pub at: Option<Timestamp>,
-    /// The service.
-    pub observation: Option<Observation>,
-    /// The series.
-    pub metrics: Option<Metrics>,
-    /// The judgement at that time.
-    pub assessment: Option<Assessment>,
-    /// What it cost a month.
-    pub monthly: Option<Amount>,
-    /// The platform's label and region.
-    pub capabilities: Option<Capabilities>,
 }

@@ -6,13 +6,23 @@
 //! - [`view`] draws a state into a buffer.
 //! - [`exchange`] asks the rooms below and brings their answers as messages.
 
+pub mod app;
 pub mod chord;
 pub mod command;
 pub mod effect;
 pub mod exchange;
 pub mod fixtures;
 pub mod message;
+pub mod pictures;
+mod poller;
+mod run_effects;
 pub mod state;
+pub mod svg;
+mod svg_shapes;
+mod terminal;
 pub mod theme;
 pub mod view;
 pub mod widgets;
+
+#[cfg(test)]
+mod tests;

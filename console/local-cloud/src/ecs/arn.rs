@@ -32,12 +32,18 @@ pub fn container(cluster: &str, task: &str, id: &str) -> String {
 /// A new service deployment of a service.
 pub fn new_service_deployment(cluster: &str, service: &str) -> String {
     let id = Uuid::new_v4().simple().to_string();
-    ecs_arn(&format!("service-deployment/{cluster}/{service}/{}", &id[..22]))
+    ecs_arn(&format!(
+        "service-deployment/{cluster}/{service}/{}",
+        &id[..22]
+    ))
 }
 
 /// A new service revision of a service.
 pub fn new_service_revision(cluster: &str, service: &str) -> String {
-    ecs_arn(&format!("service-revision/{cluster}/{service}/{}", digits()))
+    ecs_arn(&format!(
+        "service-revision/{cluster}/{service}/{}",
+        digits()
+    ))
 }
 
 /// A new deployment id, such as `ecs-svc/1234567890123456789`.
@@ -72,7 +78,10 @@ pub struct TaskDefinitionId {
 impl TaskDefinitionId {
     /// The ARN.
     pub fn arn(&self) -> String {
-        ecs_arn(&format!("task-definition/{}:{}", self.family, self.revision))
+        ecs_arn(&format!(
+            "task-definition/{}:{}",
+            self.family, self.revision
+        ))
     }
 }
 
@@ -95,8 +104,14 @@ mod tests {
             family: "api-dev".into(),
             revision: 7,
         };
-        assert_eq!(parse_task_definition(&id.arn()), ("api-dev".into(), Some(7)));
-        assert_eq!(parse_task_definition("api-dev:7"), ("api-dev".into(), Some(7)));
+        assert_eq!(
+            parse_task_definition(&id.arn()),
+            ("api-dev".into(), Some(7))
+        );
+        assert_eq!(
+            parse_task_definition("api-dev:7"),
+            ("api-dev".into(), Some(7))
+        );
         assert_eq!(parse_task_definition("api-dev"), ("api-dev".into(), None));
     }
 

@@ -1,6 +1,7 @@
 //! Does what the scheduler decides: starts and ends the processes of tasks and tells the load
 //! balancer about them.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,12 +21,19 @@ use crate::proxy::{self, HealthState};
 pub async fn run_forever(cloud: Arc<Cloud>) {
     let tick = cloud.settings.pace.scheduler_tick;
     while !cloud.ecs.closing.load(Ordering::Acquire) {
+        let changed = cloud.ecs.changed.swap(false, Ordering::AcqRel);
         let effects = look(&cloud);
-        cloud.ecs.changed.store(true, Ordering::Release);
         for effect in effects {
             tokio::spawn(perform(cloud.clone(), effect));
         }
-        if let Err(error) = cloud.ecs.save() {
+        // A steady service says nothing new, and writing it five times a second would only
+        // keep a processor warm.
+        let moving = cloud
+            .ecs
+            .read(|world| world.services.iter().any(|s| !s.steady));
+        if (changed || moving)
+            && let Err(error) = cloud.ecs.save()
+        {
             tracing::error!(%error, "the state of ECS cannot be kept; free some space");
         }
         let _ = tokio::time::timeout(tick, cloud.ecs.wake.notified()).await;
@@ -34,10 +42,11 @@ pub async fn run_forever(cloud: Arc<Cloud>) {
 
 /// One look of the scheduler at the world.
 fn look(cloud: &Cloud) -> Vec<Effect> {
-    let alarms = cloud.alarms.all();
+    let alarms = LazyCell::new(|| cloud.alarms.all());
     let alarm = |name: &str| {
         let found = alarms.iter().find(|a| a.definition.name == name)?;
-        let periods = i64::from(found.definition.evaluation_periods);
+        // One more than it looks at, since the first may have begun before the rollout.
+        let periods = i64::from(found.definition.evaluation_periods) + 1;
         Some(AlarmView {
             red: found.status.state == AlarmState::Alarm,
             window_ms: periods * found.definition.metric.period_s() * 1000,
@@ -55,7 +64,9 @@ fn look(cloud: &Cloud) -> Vec<Effect> {
 
 /// What the load balancers think of a task: healthy when all of them do.
 fn target_state(cloud: &Cloud, task: &Task) -> TargetState {
-    let Some(port) = task.port else { return TargetState::Initial };
+    let Some(port) = task.port else {
+        return TargetState::Initial;
+    };
     let mut state = TargetState::Healthy;
     for balancer in &task.load_balancers {
         let target = cloud
@@ -116,6 +127,8 @@ fn plan(world: &mut World, id: &str) -> Option<Plan> {
 
 /// Starts a task's process. The error is the task's `stoppedReason`.
 async fn launch(cloud: &Arc<Cloud>, id: &str) -> Result<(), String> {
+    let pace = &cloud.settings.pace;
+    wait(cloud, pace.provisioning).await;
     let Some(plan) = cloud.ecs.change(|world| plan(world, id)) else {
         return Err("Task stopped before it was started".to_owned());
     };
@@ -133,6 +146,7 @@ async fn launch(cloud: &Arc<Cloud>, id: &str) -> Result<(), String> {
                 .to_owned(),
         );
     }
+    wait(cloud, pace.pulling).await;
     let port = proxy::free_port().map_err(|e| e.to_string())?;
     let spec = ProcessSpec {
         arguments: arguments(&plan),
@@ -158,7 +172,10 @@ async fn launch(cloud: &Arc<Cloud>, id: &str) -> Result<(), String> {
     });
     for balancer in &task.load_balancers {
         cloud.elb.register(&balancer.target_group_arn, port);
-        let sentence = format!("registered 1 targets in (target-group {})", balancer.target_group_arn);
+        let sentence = format!(
+            "registered 1 targets in (target-group {})",
+            balancer.target_group_arn
+        );
         say(cloud, task, &sentence);
     }
     let waiting = cloud.clone();
@@ -171,6 +188,14 @@ async fn launch(cloud: &Arc<Cloud>, id: &str) -> Result<(), String> {
         end(cloud, id).await;
     }
     Ok(())
+}
+
+/// What takes its time on Fargate takes some here, too, so that a rollout can be watched and
+/// stopped.
+async fn wait(cloud: &Cloud, time: Duration) {
+    if !cloud.ecs.hurried.load(Ordering::Acquire) {
+        tokio::time::sleep(time).await;
+    }
 }
 
 /// The image with its digest instead of its tag.
@@ -200,18 +225,28 @@ fn check_architecture(image: &str, wanted: Option<&str>) -> Result<(), String> {
 }
 
 /// The override of this task's container, if any.
-fn container_override<'a>(task: &'a Task) -> Option<&'a Value> {
+fn container_override(task: &Task) -> Option<&Value> {
     members::list(&task.overrides, "containerOverrides")
         .iter()
         .find(|o| members::text(o, "name") == Some(task.container.as_str()))
 }
 
-/// The container's command. Without one the process is told which task it is, for `ps`.
+/// The container's command. Without one the process is told which task it is, which the API does
+/// not read but `ps` shows.
 fn arguments(plan: &Plan) -> Vec<String> {
     let own = container_override(&plan.task)
         .map(|o| members::texts(o, "command"))
         .filter(|command| !command.is_empty());
     let command = own.unwrap_or_else(|| members::texts(&plan.container, "command"));
+    if command.is_empty() {
+        return vec![
+            format!(
+                "{}:{}",
+                plan.task.task_definition.family, plan.task.task_definition.revision
+            ),
+            plan.task.id.clone(),
+        ];
+    }
     command.into_iter().map(str::to_owned).collect()
 }
 
@@ -228,7 +263,10 @@ fn environment(
     let own = [
         ("PORT", port.to_string()),
         ("OPSCONSOLE_API_LISTEN", format!("127.0.0.1:{port}")),
-        ("OPSCONSOLE_API_DATABASE_URL", format!("sqlite://{}", database.display())),
+        (
+            "OPSCONSOLE_API_DATABASE_URL",
+            format!("sqlite://{}", database.display()),
+        ),
         ("OPSCONSOLE_API_EXIT_WITH_PARENT", "on".to_owned()),
         ("OPSCONSOLE_API_LOCAL_CLOUD", "on".to_owned()),
         ("OPSCONSOLE_API_REHEARSAL", "on".to_owned()),
@@ -281,7 +319,9 @@ fn log_sink(cloud: &Arc<Cloud>, plan: &Plan) -> LineSink {
 
 fn fail_to_start(cloud: &Cloud, id: &str, reason: String) {
     cloud.ecs.change(|world| {
-        let Some(task) = world.tasks.get_mut(id) else { return };
+        let Some(task) = world.tasks.get_mut(id) else {
+            return;
+        };
         let now = now_ms();
         task.last_status = TaskStatus::Stopped;
         task.desired_status = TaskStatus::Stopped;
@@ -314,7 +354,11 @@ pub(super) async fn end(cloud: &Arc<Cloud>, id: &str) {
     if let Some(port) = task.port {
         for balancer in &task.load_balancers {
             let group = &balancer.target_group_arn;
-            say(cloud, &task, &format!("deregistered 1 targets in (target-group {group})"));
+            say(
+                cloud,
+                &task,
+                &format!("deregistered 1 targets in (target-group {group})"),
+            );
             if let Some(targets) = cloud.elb.targets(group) {
                 targets
                     .deregister(port, cloud.elb.deregistration_delay(group))
@@ -383,7 +427,11 @@ fn say(cloud: &Cloud, task: &Task, sentence: &str) {
 pub async fn shut_down(cloud: &Arc<Cloud>, within: Duration) {
     cloud.ecs.closing.store(true, Ordering::Release);
     cloud.ecs.change(|world| {
-        for task in world.tasks.values_mut().filter(|t| t.last_status != TaskStatus::Stopped) {
+        for task in world
+            .tasks
+            .values_mut()
+            .filter(|t| t.last_status != TaskStatus::Stopped)
+        {
             task.desired_status = TaskStatus::Stopped;
             task.stop_code.get_or_insert(StopCode::TerminationNotice);
             task.stopped_reason
@@ -418,8 +466,14 @@ mod tests {
     fn a_digest_takes_the_place_of_the_tag() {
         let digest = "sha256:abc";
         assert_eq!(at_digest("host/api:1.0", digest), "host/api@sha256:abc");
-        assert_eq!(at_digest("host:5000/api", digest), "host:5000/api@sha256:abc");
-        assert_eq!(at_digest("host/api@sha256:old", digest), "host/api@sha256:abc");
+        assert_eq!(
+            at_digest("host:5000/api", digest),
+            "host:5000/api@sha256:abc"
+        );
+        assert_eq!(
+            at_digest("host/api@sha256:old", digest),
+            "host/api@sha256:abc"
+        );
     }
 
     #[test]

@@ -42,7 +42,9 @@ pub async fn measure_forever(cloud: Arc<Cloud>) {
                 .collect();
             (meter, used)
         });
-        let Ok((kept, used)) = measured.await else { return };
+        let Ok((kept, used)) = measured.await else {
+            return;
+        };
         meter = kept;
         let at = now_ms();
         for (task, usage) in &used {
@@ -84,7 +86,9 @@ fn record(cloud: &Cloud, task: &Measured, usage: &Usage, at: i64) {
             ("CPUUtilization", cpu_percent),
             ("MemoryUtilization", memory_percent),
         ] {
-            cloud.metrics.record("AWS/ECS", name, &dimensions, at, value);
+            cloud
+                .metrics
+                .record("AWS/ECS", name, &dimensions, at, value);
         }
     }
     let mut of_task = vec![cluster];
@@ -136,9 +140,13 @@ fn record_counts(cloud: &Cloud, at: i64) {
             ("ServiceName", service.as_str()),
         ];
         for (name, value) in counts {
-            cloud
-                .metrics
-                .record("ECS/ContainerInsights", name, &dimensions, at, *value as f64);
+            cloud.metrics.record(
+                "ECS/ContainerInsights",
+                name,
+                &dimensions,
+                at,
+                *value as f64,
+            );
         }
     }
 }

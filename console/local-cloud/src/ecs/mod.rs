@@ -40,6 +40,7 @@ pub struct Ecs {
     wake: Arc<Notify>,
     changed: AtomicBool,
     closing: AtomicBool,
+    hurried: AtomicBool,
 }
 
 impl Ecs {
@@ -79,6 +80,7 @@ impl Ecs {
             wake,
             changed: AtomicBool::new(true),
             closing: AtomicBool::new(false),
+            hurried: AtomicBool::new(false),
         })
     }
 
@@ -99,6 +101,12 @@ impl Ecs {
         result
     }
 
+    /// Tasks start without the waits that a network interface and an image need on Fargate, for
+    /// as long as a new world is made.
+    pub fn hurry(&self, hurried: bool) {
+        self.hurried.store(hurried, Ordering::Release);
+    }
+
     /// Keeps the world on disk when it has changed.
     fn save(&self) -> io::Result<()> {
         let text = serde_json::to_vec(&*self.lock())?;
@@ -111,7 +119,9 @@ impl Ecs {
     }
 
     fn processes(&self) -> MutexGuard<'_, HashMap<String, TaskProcess>> {
-        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.processes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many processes of tasks run.

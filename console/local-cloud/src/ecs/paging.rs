@@ -47,7 +47,10 @@ impl<T> Page<T> {
         let page: Vec<T> = items.into_iter().skip(start).take(size).collect();
         let end = start + page.len();
         let next_token = (end < total)
-            .then(|| page.last().map(|last| hex::encode(format!("{end}/{}", key(last)))))
+            .then(|| {
+                page.last()
+                    .map(|last| hex::encode(format!("{end}/{}", key(last))))
+            })
             .flatten();
         Ok(Self {
             items: page,
@@ -79,8 +82,11 @@ mod tests {
         let first = page(json!({ "maxResults": 2 }), &["a", "b", "c", "d"]).expect("a page");
         assert_eq!(first.items, ["a", "b"]);
         let token = first.next_token.expect("more");
-        let second = page(json!({ "maxResults": 2, "nextToken": token }), &["b", "c", "d"])
-            .expect("a page");
+        let second = page(
+            json!({ "maxResults": 2, "nextToken": token }),
+            &["b", "c", "d"],
+        )
+        .expect("a page");
         assert_eq!(second.items, ["c", "d"]);
         assert!(second.next_token.is_none());
     }

@@ -130,7 +130,9 @@ pub(super) fn begin(turn: &mut Turn<'_, '_>) {
             superseded.stopped_at = Some(now);
         }
     }
-    let Some(ongoing) = turn.service.ongoing() else { return };
+    let Some(ongoing) = turn.service.ongoing() else {
+        return;
+    };
     match ongoing.status {
         Status::RollbackRequested => go_back(turn, Cause::Asked),
         Status::Pending => {
@@ -200,7 +202,9 @@ impl Cause {
 pub(super) fn judge(turn: &mut Turn<'_, '_>) {
     let failed_tasks = turn.service.primary().map_or(0, |d| d.failed_tasks);
     let seen = turn.seen;
-    let Some(ongoing) = turn.service.ongoing() else { return };
+    let Some(ongoing) = turn.service.ongoing() else {
+        return;
+    };
     let tripped = ongoing.breaker.status != MonitorStatus::Disabled
         && failed_tasks >= ongoing.breaker.threshold;
     let red: Vec<String> = ongoing
@@ -251,11 +255,17 @@ pub(super) fn judge(turn: &mut Turn<'_, '_>) {
 /// The newest deployment has failed: nothing more is started for it.
 fn fail_primary(turn: &mut Turn<'_, '_>, cause: &Cause) {
     let now = turn.seen.now_ms;
-    let Some(primary) = turn.service.deployments.first_mut() else { return };
+    let Some(primary) = turn.service.deployments.first_mut() else {
+        return;
+    };
     primary.rollout_state = RolloutState::Failed;
     primary.rollout_state_reason = cause.rollout_state_reason();
     primary.updated_at = now;
-    let sentence = format!("(deployment {}) deployment failed: {}", primary.id, cause.failure());
+    let sentence = format!(
+        "(deployment {}) deployment failed: {}",
+        primary.id,
+        cause.failure()
+    );
     turn.service.say(now, &sentence);
 }
 
@@ -316,7 +326,10 @@ fn go_back(turn: &mut Turn<'_, '_>, cause: Cause) {
             "ECS deployment circuit breaker: rolling back to deploymentId {}",
             way_back.id
         ),
-        _ => format!("ECS deployment failed: rolling back to deploymentId {}", way_back.id),
+        _ => format!(
+            "ECS deployment failed: rolling back to deploymentId {}",
+            way_back.id
+        ),
     };
     service.say(now, &format!("rolling back to deployment {}.", way_back.id));
     service.deployments.insert(0, way_back);
@@ -339,7 +352,9 @@ fn go_back(turn: &mut Turn<'_, '_>, cause: Cause) {
 pub(super) fn finish(turn: &mut Turn<'_, '_>) {
     let now = turn.seen.now_ms;
     let desired = turn.service.desired_count as usize;
-    let Some(primary) = turn.service.primary() else { return };
+    let Some(primary) = turn.service.primary() else {
+        return;
+    };
     let (id, revision, state) = (
         primary.id.clone(),
         primary.revision.clone(),
@@ -391,7 +406,9 @@ pub(super) fn finish(turn: &mut Turn<'_, '_>) {
 fn baked(turn: &mut Turn<'_, '_>) -> bool {
     let now = turn.seen.now_ms;
     let seen = turn.seen;
-    let Some(ongoing) = turn.service.ongoing() else { return true };
+    let Some(ongoing) = turn.service.ongoing() else {
+        return true;
+    };
     if ongoing.status != Status::InProgress || ongoing.alarms.status != MonitorStatus::Monitoring {
         return true;
     }
@@ -412,7 +429,10 @@ fn end(deployment: &mut ServiceDeployment, status: Status, now: i64) {
     deployment.status = status;
     deployment.finished_at = Some(now);
     deployment.updated_at = now;
-    for monitor in [&mut deployment.breaker.status, &mut deployment.alarms.status] {
+    for monitor in [
+        &mut deployment.breaker.status,
+        &mut deployment.alarms.status,
+    ] {
         if *monitor == MonitorStatus::Monitoring {
             *monitor = MonitorStatus::MonitoringComplete;
         }

@@ -32,7 +32,7 @@ pub enum TargetState {
 pub struct AlarmView {
     /// It is in `ALARM`.
     pub red: bool,
-    /// Its evaluation periods times their length: how long it takes to notice something.
+    /// How long it takes to notice something.
     pub window_ms: i64,
 }
 
@@ -121,7 +121,10 @@ impl Turn<'_, '_> {
         for id in self.of_service(|t| !t.accounted && t.last_status == TaskStatus::Stopped) {
             self.account(&id);
         }
-        if self.of_service(|t| t.last_status != TaskStatus::Stopped).is_empty() {
+        if self
+            .of_service(|t| t.last_status != TaskStatus::Stopped)
+            .is_empty()
+        {
             self.service.status = ServiceStatus::Inactive;
             self.service.deployments.clear();
         }
@@ -150,8 +153,7 @@ impl Turn<'_, '_> {
     /// Running and, behind a load balancer, found healthy by it.
     pub fn is_healthy(&self, task: &Task) -> bool {
         task.is_running()
-            && (task.load_balancers.is_empty()
-                || (self.seen.target)(task) == TargetState::Healthy)
+            && (task.load_balancers.is_empty() || (self.seen.target)(task) == TargetState::Healthy)
     }
 
     fn healthy(&self, deployment: &str) -> u32 {
@@ -175,7 +177,9 @@ impl Turn<'_, '_> {
         for id in ended {
             self.account(&id);
             self.service.steady = false;
-            let Some(task) = self.tasks.get(&id) else { continue };
+            let Some(task) = self.tasks.get(&id) else {
+                continue;
+            };
             let failed = matches!(
                 task.stop_code,
                 Some(StopCode::TaskFailedToStart | StopCode::EssentialContainerExited)
@@ -192,7 +196,12 @@ impl Turn<'_, '_> {
     fn count_failure(&mut self, deployment: &str, counts: bool) {
         let now = self.seen.now_ms;
         let pace = self.seen.pace;
-        let Some(found) = self.service.deployments.iter_mut().find(|d| d.id == deployment) else {
+        let Some(found) = self
+            .service
+            .deployments
+            .iter_mut()
+            .find(|d| d.id == deployment)
+        else {
             return;
         };
         if counts {
@@ -221,7 +230,9 @@ impl Turn<'_, '_> {
     fn note_healthy_tasks(&mut self) {
         let fresh = self.of_service(|t| !t.ever_healthy && self.is_healthy(t));
         for id in fresh {
-            let Some(task) = self.tasks.get_mut(&id) else { continue };
+            let Some(task) = self.tasks.get_mut(&id) else {
+                continue;
+            };
             task.ever_healthy = true;
             let resets = self
                 .service
@@ -249,13 +260,19 @@ impl Turn<'_, '_> {
         let grace_ms = i64::from(self.service.grace_period_seconds) * 1000;
         let now = self.seen.now_ms;
         for id in self.of_service(Task::is_running) {
-            let Some(task) = self.tasks.get(&id) else { continue };
-            let Some(balancer) = task.load_balancers.first() else { continue };
+            let Some(task) = self.tasks.get(&id) else {
+                continue;
+            };
+            let Some(balancer) = task.load_balancers.first() else {
+                continue;
+            };
             let TargetState::Unhealthy(reason) = (self.seen.target)(task) else {
                 continue;
             };
             let in_grace = !task.ever_healthy
-                && task.started_at.is_some_and(|at| now < at.saturating_add(grace_ms));
+                && task
+                    .started_at
+                    .is_some_and(|at| now < at.saturating_add(grace_ms));
             if in_grace {
                 continue;
             }
@@ -297,18 +314,27 @@ impl Turn<'_, '_> {
     /// Tasks above the desired count, and tasks of older deployments as soon as the rule of the
     /// minimum healthy percent allows.
     fn stop_surplus(&mut self) {
-        let Some(primary) = self.service.primary() else { return };
-        let (primary_id, primary_failed) =
-            (primary.id.clone(), primary.rollout_state == RolloutState::Failed);
+        let Some(primary) = self.service.primary() else {
+            return;
+        };
+        let (primary_id, primary_failed) = (
+            primary.id.clone(),
+            primary.rollout_state == RolloutState::Failed,
+        );
         let mut stopped = Vec::new();
 
         let mut own = self.of_deployment(&primary_id, Task::is_live);
         // The least useful first: those that are not healthy, then the youngest.
         own.reverse();
         own.sort_by_key(|id| self.tasks.get(id).is_some_and(|t| self.is_healthy(t)));
-        let surplus = own.len().saturating_sub(self.service.desired_count as usize);
+        let surplus = own
+            .len()
+            .saturating_sub(self.service.desired_count as usize);
         for id in own.into_iter().take(surplus) {
-            self.stop(&id, &format!("Scaling activity initiated by (deployment {primary_id})"));
+            self.stop(
+                &id,
+                &format!("Scaling activity initiated by (deployment {primary_id})"),
+            );
             stopped.push(id);
         }
 
@@ -352,16 +378,27 @@ impl Turn<'_, '_> {
             if !allowed {
                 continue;
             }
-            self.stop(&id, &format!("Scaling activity initiated by (deployment {primary})"));
+            self.stop(
+                &id,
+                &format!("Scaling activity initiated by (deployment {primary})"),
+            );
             left -= 1;
             stopped.push(id);
         }
         let still_needed = desired.saturating_sub(self.healthy(primary));
-        if let Some(found) = self.service.deployments.iter_mut().find(|d| d.id == older.id) {
+        if let Some(found) = self
+            .service
+            .deployments
+            .iter_mut()
+            .find(|d| d.id == older.id)
+        {
             found.desired_count = if found.completed_once {
                 // Only what was taken away on purpose: a task lost by accident is replaced for as
                 // long as the newest deployment does not stand in for it.
-                found.desired_count.saturating_sub(before - left).min(still_needed)
+                found
+                    .desired_count
+                    .saturating_sub(before - left)
+                    .min(still_needed)
             } else {
                 left
             };
@@ -373,7 +410,9 @@ impl Turn<'_, '_> {
     fn start_missing(&mut self, families: &BTreeMap<String, Vec<TaskDefinition>>) {
         let limits = Limits::of(self.service);
         let now = self.seen.now_ms;
-        let Some(primary_id) = self.service.primary().map(|d| d.id.clone()) else { return };
+        let Some(primary_id) = self.service.primary().map(|d| d.id.clone()) else {
+            return;
+        };
         let mut order: Vec<Deployment> = self.service.deployments.iter().skip(1).cloned().collect();
         order.retain(|d| d.completed_once);
         order.extend(self.service.primary().cloned());
@@ -385,9 +424,11 @@ impl Turn<'_, '_> {
             let wanted = if is_primary {
                 self.service.desired_count
             } else {
-                deployment
-                    .desired_count
-                    .min(self.service.desired_count.saturating_sub(self.healthy(&primary_id)))
+                deployment.desired_count.min(
+                    self.service
+                        .desired_count
+                        .saturating_sub(self.healthy(&primary_id)),
+                )
             };
             if is_primary && let Some(primary) = self.service.deployments.first_mut() {
                 primary.desired_count = wanted;
@@ -396,7 +437,9 @@ impl Turn<'_, '_> {
                 continue;
             }
             let missing = wanted.saturating_sub(self.live(&deployment.id));
-            let room = limits.most.saturating_sub(count(&self.of_service(Task::is_live)));
+            let room = limits
+                .most
+                .saturating_sub(count(&self.of_service(Task::is_live)));
             let started: Vec<String> = (0..missing.min(room))
                 .filter_map(|_| self.new_task(&deployment, families))
                 .collect();
@@ -475,11 +518,16 @@ impl Turn<'_, '_> {
                 (d.revision.clone(), (running, pending))
             })
             .collect();
-        let failed = self.service.deployments.first().map_or(0, |d| d.failed_tasks);
+        let failed = self
+            .service
+            .deployments
+            .first()
+            .map_or(0, |d| d.failed_tasks);
         if let Some(ongoing) = self.service.ongoing() {
             let target_is_primary = ongoing.rollback.is_none();
             for revision in ongoing.sources.iter_mut().chain([&mut ongoing.target]) {
-                let (running, pending) = counts.get(&revision.revision).copied().unwrap_or_default();
+                let (running, pending) =
+                    counts.get(&revision.revision).copied().unwrap_or_default();
                 revision.running = running;
                 revision.pending = pending;
             }
@@ -558,3 +606,6 @@ impl Task {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,16 +90,28 @@ pub fn task_definition(definition: &TaskDefinition) -> Value {
     }
     seen.insert("compatibilities".to_owned(), json!(["EC2", "FARGATE"]));
     if let Some(given) = definition.body.as_object() {
-        for (name, value) in given.iter().filter(|(name, _)| *name != "containerDefinitions") {
+        for (name, value) in given
+            .iter()
+            .filter(|(name, _)| *name != "containerDefinitions")
+        {
             seen.insert(name.clone(), value.clone());
         }
     }
-    seen.insert("registeredAt".to_owned(), time(Some(definition.registered_at)));
+    seen.insert(
+        "registeredAt".to_owned(),
+        time(Some(definition.registered_at)),
+    );
     seen.insert(
         "registeredBy".to_owned(),
-        json!(format!("arn:aws:iam::{}:user/local", crate::protocol::ACCOUNT)),
+        json!(format!(
+            "arn:aws:iam::{}:user/local",
+            crate::protocol::ACCOUNT
+        )),
     );
-    seen.insert("deregisteredAt".to_owned(), time(definition.deregistered_at));
+    seen.insert(
+        "deregisteredAt".to_owned(),
+        time(definition.deregistered_at),
+    );
     without_nulls(Value::Object(seen))
 }
 
@@ -305,7 +317,8 @@ pub fn service_revision(service: &Service, revision: &ServiceRevision) -> Value 
 
 /// A number that stays the same for a task, to derive names from.
 fn seed_of(id: &str) -> usize {
-    id.bytes().fold(0usize, |sum, b| sum.wrapping_mul(31).wrapping_add(b.into()))
+    id.bytes()
+        .fold(0usize, |sum, b| sum.wrapping_mul(31).wrapping_add(b.into()))
 }
 
 /// A task, without its tags.

@@ -253,9 +253,7 @@ fn listeners(cloud: &Cloud, params: &QueryParams) -> Result<Value, AwsError> {
     }
     let found = all
         .iter()
-        .filter(|b| {
-            of_balancer == Some(b.arn.as_str()) || arns.contains(&b.listener_arn.as_str())
-        })
+        .filter(|b| of_balancer == Some(b.arn.as_str()) || arns.contains(&b.listener_arn.as_str()))
         .map(|balancer| {
             json!({
                 "ListenerArn": balancer.listener_arn,
@@ -321,5 +319,8 @@ fn attributes(pairs: &[(&str, &str)]) -> Value {
 }
 
 fn not_found(code: &'static str, what: &str, name: &str) -> AwsError {
-    AwsError::client(code, format!("{what} '[{name}]' not found in account {ACCOUNT}"))
+    AwsError::client(
+        code,
+        format!("{what} '[{name}]' not found in account {ACCOUNT}"),
+    )
 }

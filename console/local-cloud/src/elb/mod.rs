@@ -124,10 +124,17 @@ impl Elb {
     pub async fn open_listeners(&self, metrics: &Arc<MetricStore>) -> io::Result<()> {
         let balancers = self.lock().balancers.clone();
         for balancer in balancers {
-            let Some(targets) = self.targets(&balancer.target_group_arn) else { continue };
+            let Some(targets) = self.targets(&balancer.target_group_arn) else {
+                continue;
+            };
             let listener = proxy::bind_stable(balancer.port).await?;
             let port = listener.local_addr()?.port();
-            if let Some(kept) = self.lock().balancers.iter_mut().find(|b| b.arn == balancer.arn) {
+            if let Some(kept) = self
+                .lock()
+                .balancers
+                .iter_mut()
+                .find(|b| b.arn == balancer.arn)
+            {
                 kept.port = Some(port);
             }
             let route = Arc::new(Route {
@@ -184,7 +191,9 @@ impl Elb {
     pub fn deregistration_delay(&self, group_arn: &str) -> Duration {
         let state = self.lock();
         let group = state.groups.get(group_arn);
-        group.map_or(Duration::ZERO, |g| Duration::from_millis(g.deregistration_delay_ms))
+        group.map_or(Duration::ZERO, |g| {
+            Duration::from_millis(g.deregistration_delay_ms)
+        })
     }
 
     /// All load balancers.

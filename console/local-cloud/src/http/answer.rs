@@ -159,10 +159,9 @@ fn failure(call: &Call, error: &AwsError) -> Reply {
             let body = json!({ "__type": error.code, "message": error.message });
             let reply = Reply::bytes(status, content_type, body.to_string());
             match call.service {
-                Service::CloudWatch => reply.with_header(
-                    "x-amzn-query-error",
-                    format!("{};{sender}", error.code),
-                ),
+                Service::CloudWatch => {
+                    reply.with_header("x-amzn-query-error", format!("{};{sender}", error.code))
+                }
                 _ => reply,
             }
         }
@@ -199,7 +198,10 @@ fn failure(call: &Call, error: &AwsError) -> Reply {
                     .text("RequestId", &call.request_id)
                     .text("HostId", &call.request_id);
             });
-            let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", xml.as_str());
+            let body = format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}",
+                xml.as_str()
+            );
             Reply::bytes(status, "application/xml", body)
         }
     }

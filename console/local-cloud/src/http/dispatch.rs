@@ -67,8 +67,7 @@ pub async fn dispatch(
                 .map(Answer::Tree)
         }
         (Service::Ecr, _) => {
-            ecr::handle(&cloud.ecr, &wire.blobs, &call.action, &json_body(&body)?)
-                .map(Answer::Tree)
+            ecr::handle(&cloud.ecr, &wire.blobs, &call.action, &json_body(&body)?).map(Answer::Tree)
         }
         (Service::Unknown, Protocol::Query) => {
             let params = QueryParams::parse(&body);

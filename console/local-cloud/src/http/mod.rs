@@ -109,7 +109,10 @@ pub async fn serve(
         });
     }
     connections.close();
-    if tokio::time::timeout(DRAIN_TIMEOUT, connections.wait()).await.is_err() {
+    if tokio::time::timeout(DRAIN_TIMEOUT, connections.wait())
+        .await
+        .is_err()
+    {
         tracing::info!("some requests had not ended when the endpoint closed");
     }
     Ok(())
@@ -127,7 +130,11 @@ async fn handle(
         return Err(Gone);
     }
     if let Some(link) = path.strip_prefix(ecr::BLOB_PREFIX) {
-        return Ok(serve_blob(&wire, link, head.uri.query().unwrap_or_default()));
+        return Ok(serve_blob(
+            &wire,
+            link,
+            head.uri.query().unwrap_or_default(),
+        ));
     }
 
     let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
@@ -136,7 +143,9 @@ async fn handle(
             let call = Call::read(&head, &Bytes::new());
             let error = AwsError::client(
                 "RequestEntityTooLarge",
-                format!("The request could not be read to its end (at most {BODY_BYTES_MAX} bytes): {error}"),
+                format!(
+                    "The request could not be read to its end (at most {BODY_BYTES_MAX} bytes): {error}"
+                ),
             );
             return Ok(answer::write(&call, Err(error.with_status(413))));
         }
@@ -146,7 +155,10 @@ async fn handle(
         Ok(let_in) => let_in,
         Err(refusal) => {
             tracing::debug!(%refusal, path, "refused a request");
-            return Ok(answer::write(&unsigned_call, Err(answer::refusal(&unsigned_call, &refusal))));
+            return Ok(answer::write(
+                &unsigned_call,
+                Err(answer::refusal(&unsigned_call, &refusal)),
+            ));
         }
     };
     wire.cloud.touch();
@@ -197,7 +209,10 @@ fn authenticate(
 fn inflate(head: &hyper::http::request::Parts, body: Bytes) -> Result<Bytes, AwsError> {
     use std::io::Read;
 
-    let encoding = head.headers.get("content-encoding").and_then(|v| v.to_str().ok());
+    let encoding = head
+        .headers
+        .get("content-encoding")
+        .and_then(|v| v.to_str().ok());
     if encoding != Some("gzip") || head.method != hyper::Method::POST {
         return Ok(body);
     }

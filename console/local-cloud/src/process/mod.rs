@@ -82,8 +82,14 @@ pub fn start(
         .id()
         .ok_or_else(|| io::Error::other("the process ended before it had an id"))?;
     let stdin = child.stdin.take();
-    let out = child.stdout.take().map(|o| tokio::spawn(lines::pump(o, sink.clone())));
-    let err = child.stderr.take().map(|e| tokio::spawn(lines::pump(e, sink)));
+    let out = child
+        .stdout
+        .take()
+        .map(|o| tokio::spawn(lines::pump(o, sink.clone())));
+    let err = child
+        .stderr
+        .take()
+        .map(|e| tokio::spawn(lines::pump(e, sink)));
     let stop = Arc::new(StopOrder::default());
     let (ended, exit) = oneshot::channel();
     let order = stop.clone();
@@ -111,12 +117,7 @@ impl TaskProcess {
 
 /// Waits for the end, which may be asked for. Holds the write end of the process's standard
 /// input all the while.
-async fn watch(
-    mut child: Child,
-    stdin: Option<ChildStdin>,
-    pid: u32,
-    order: &StopOrder,
-) -> Exit {
+async fn watch(mut child: Child, stdin: Option<ChildStdin>, pid: u32, order: &StopOrder) -> Exit {
     let status = tokio::select! {
         status = child.wait() => status,
         () = order.wanted.notified() => {

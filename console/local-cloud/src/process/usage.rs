@@ -95,7 +95,9 @@ fn parse_ps(line: &str) -> Option<Reading> {
     let cpu_seconds = fields
         .next()?
         .split([':', '-'])
-        .try_fold(0.0, |sum, part| Some(sum * 60.0 + part.parse::<f64>().ok()?))?;
+        .try_fold(0.0, |sum, part| {
+            Some(sum * 60.0 + part.parse::<f64>().ok()?)
+        })?;
     Some(Reading {
         cpu_seconds,
         memory_bytes: kib * 1024,
@@ -123,7 +125,10 @@ mod tests {
     #[test]
     fn this_process_uses_memory() {
         let mut meter = UsageMeter::default();
-        assert!(meter.measure(std::process::id()).is_none(), "a rate needs two");
+        assert!(
+            meter.measure(std::process::id()).is_none(),
+            "a rate needs two"
+        );
         let usage = meter.measure(std::process::id()).expect("the second");
         assert!(usage.memory_bytes > 100_000, "{usage:?}");
     }

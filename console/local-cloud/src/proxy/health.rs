@@ -18,18 +18,16 @@ const FIRST_PROBES: Duration = Duration::from_millis(200);
 
 /// Failures are counted at the configured interval only; the quick first probes can only find
 /// that a target is healthy already.
-pub(super) async fn probe_forever(
-    group: Arc<TargetGroupTargets>,
-    port: u16,
-    client: HttpClient,
-) {
+pub(super) async fn probe_forever(group: Arc<TargetGroupTargets>, port: u16, client: HttpClient) {
     let interval = Duration::from_millis(group.check().interval_ms.max(10));
     let mut due = tokio::time::interval(interval.min(FIRST_PROBES));
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut counted = tokio::time::Instant::now();
     loop {
         due.tick().await;
-        let Some(target) = group.get(port) else { return };
+        let Some(target) = group.get(port) else {
+            return;
+        };
         let settled = target.state != super::HealthState::Initial;
         let is_counted = counted.elapsed() >= interval;
         if settled && !is_counted {
@@ -53,7 +51,9 @@ async fn probe(group: &TargetGroupTargets, port: u16, client: &HttpClient) -> Pr
         .uri(uri)
         .header("user-agent", "ELB-HealthChecker/2.0")
         .body(Full::new(Bytes::new()));
-    let Ok(request) = request else { return Probe::Refused };
+    let Ok(request) = request else {
+        return Probe::Refused;
+    };
     let timeout = Duration::from_millis(group.check().timeout_ms.max(10));
     let asked = tokio::time::timeout(timeout, async {
         let answer = client.request(request).await?;

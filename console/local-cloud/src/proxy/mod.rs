@@ -5,6 +5,8 @@ mod body;
 mod health;
 mod ports;
 mod targets;
+#[cfg(test)]
+mod tests;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -86,7 +88,10 @@ async fn forward(State(route): State<Arc<Route>>, request: Request) -> Response<
         .get::<axum::extract::ConnectInfo<SocketAddr>>()
         .map(|info| info.0);
     let Ok(body) = Limited::new(body, REQUEST_BODY_BYTES_MAX).collect().await else {
-        return plain(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large");
+        return plain(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the request body is too large",
+        );
     };
     let body = body.to_bytes();
     let mut headers = parts.headers;
@@ -104,7 +109,9 @@ async fn forward(State(route): State<Arc<Route>>, request: Request) -> Response<
 
     let mut tried: Vec<u16> = Vec::new();
     while tried.len() < ATTEMPTS_MAX {
-        let Some(target) = route.targets.pick(&tried) else { break };
+        let Some(target) = route.targets.pick(&tried) else {
+            break;
+        };
         tried.push(target.port);
         let Some(outgoing) = outgoing(&parts.method, target.port, &path, &headers, &body) else {
             return plain(StatusCode::BAD_REQUEST, "the request cannot be passed on");
@@ -201,7 +208,11 @@ fn prepare_headers(headers: &mut HeaderMap, client: Option<SocketAddr>, port: Op
             .and_then(|v| v.to_str().ok())
             .map(|v| format!("{v}, "))
             .unwrap_or_default();
-        set(headers, "x-forwarded-for", &format!("{before}{}", address.ip()));
+        set(
+            headers,
+            "x-forwarded-for",
+            &format!("{before}{}", address.ip()),
+        );
     }
     set(headers, "x-forwarded-proto", "http");
     if let Some(port) = port {
@@ -210,7 +221,11 @@ fn prepare_headers(headers: &mut HeaderMap, client: Option<SocketAddr>, port: Op
     if !headers.contains_key("x-amzn-trace-id") {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let seconds = now_ms() / 1000;
-        set(headers, "x-amzn-trace-id", &format!("Root=1-{seconds:08x}-{}", &id[..24]));
+        set(
+            headers,
+            "x-amzn-trace-id",
+            &format!("Root=1-{seconds:08x}-{}", &id[..24]),
+        );
     }
 }
 

@@ -137,7 +137,9 @@ impl TargetGroupTargets {
     pub async fn deregister(&self, port: u16, delay: Duration) {
         let busy = {
             let mut targets = self.lock();
-            let Some(target) = targets.iter_mut().find(|t| t.port == port) else { return };
+            let Some(target) = targets.iter_mut().find(|t| t.port == port) else {
+                return;
+            };
             target.state = HealthState::Draining;
             target.reason = Some("Target.DeregistrationInProgress");
             target.description = Some("Target deregistration is in progress".to_owned());
@@ -235,7 +237,10 @@ impl Target {
                 format!("Health checks failed with these codes: [{code}]"),
             ),
             Probe::Timeout => ("Target.Timeout", "Request timed out".to_owned()),
-            _ => ("Target.FailedHealthChecks", "Health checks failed".to_owned()),
+            _ => (
+                "Target.FailedHealthChecks",
+                "Health checks failed".to_owned(),
+            ),
         };
         self.reason = Some(reason);
         self.description = Some(description);
@@ -281,11 +286,17 @@ mod tests {
             (4, HealthState::Draining),
             (5, HealthState::Unhealthy),
         ]);
-        let mut ports: Vec<u16> = (0..4).filter_map(|_| group.pick(&[])).map(|p| p.port).collect();
+        let mut ports: Vec<u16> = (0..4)
+            .filter_map(|_| group.pick(&[]))
+            .map(|p| p.port)
+            .collect();
         ports.sort_unstable();
         assert_eq!(ports, [1, 1, 3, 3]);
         assert_eq!(group.pick(&[1]).map(|p| p.port), Some(3));
-        assert!(group.pick(&[1, 3]).is_none(), "an unhealthy one is no second choice");
+        assert!(
+            group.pick(&[1, 3]).is_none(),
+            "an unhealthy one is no second choice"
+        );
     }
 
     #[test]
@@ -300,7 +311,11 @@ mod tests {
         let group = group(&[(1, HealthState::Initial)]);
         let state = || group.get(1).map(|t| t.state);
         group.note(1, &Probe::Passed);
-        assert_eq!(state(), Some(HealthState::Healthy), "the first success is enough");
+        assert_eq!(
+            state(),
+            Some(HealthState::Healthy),
+            "the first success is enough"
+        );
         group.note(1, &Probe::Mismatch(503));
         group.note(1, &Probe::Passed);
         group.note(1, &Probe::Mismatch(503));
@@ -310,7 +325,11 @@ mod tests {
         let found = group.get(1).expect("the target");
         assert_eq!(found.reason, Some("Target.ResponseCodeMismatch"));
         group.note(1, &Probe::Passed);
-        assert_eq!(state(), Some(HealthState::Unhealthy), "one success is not enough");
+        assert_eq!(
+            state(),
+            Some(HealthState::Unhealthy),
+            "one success is not enough"
+        );
         group.note(1, &Probe::Passed);
         assert_eq!(state(), Some(HealthState::Healthy));
     }
@@ -323,7 +342,10 @@ mod tests {
             let group = group.clone();
             tokio::spawn(async move { group.deregister(1, Duration::from_secs(30)).await })
         };
-        while group.get(1).is_some_and(|t| t.state != HealthState::Draining) {
+        while group
+            .get(1)
+            .is_some_and(|t| t.state != HealthState::Draining)
+        {
             tokio::task::yield_now().await;
         }
         assert!(group.pick(&[]).is_none(), "nothing new");

@@ -27,7 +27,11 @@ fn put_alarm(stage: &Stage) {
 }
 
 fn set_alarm(stage: &Stage, state: AlarmState) {
-    let set = stage.cloud.alarms.set_state("errors", state, "a test says so".to_owned(), json!({}), 0);
+    let set =
+        stage
+            .cloud
+            .alarms
+            .set_state("errors", state, "a test says so".to_owned(), json!({}), 0);
     assert!(set, "there is such an alarm");
 }
 
@@ -53,10 +57,16 @@ async fn an_alarm_in_the_bake_time_brings_the_old_release_back() {
             (alone && stage.served_release().await == "worse").then_some(())
         })
         .await;
-    assert_eq!(stage.describe(&deployment).await["status"], "IN_PROGRESS", "it bakes");
+    assert_eq!(
+        stage.describe(&deployment).await["status"],
+        "IN_PROGRESS",
+        "it bakes"
+    );
 
     set_alarm(&stage, AlarmState::Alarm);
-    let back = stage.wait_for_status(&deployment, "ROLLBACK_SUCCESSFUL").await;
+    let back = stage
+        .wait_for_status(&deployment, "ROLLBACK_SUCCESSFUL")
+        .await;
     assert_eq!(back["alarms"]["status"], "TRIGGERED");
     assert_eq!(back["alarms"]["triggeredAlarmNames"], json!(["errors"]));
     assert!(text(&back["statusReason"]).contains("alarms"), "{back}");
@@ -85,7 +95,8 @@ async fn a_quiet_alarm_lets_the_deployment_complete_after_its_bake_time() {
     let done = stage.wait_for_status(&deployment, "SUCCESSFUL").await;
     assert_eq!(done["alarms"]["status"], "MONITORING_COMPLETE");
     // One period of ten seconds is what the alarm needs to see anything.
-    let took = done["finishedAt"].as_f64().unwrap_or(0.0) - done["startedAt"].as_f64().unwrap_or(0.0);
+    let took =
+        done["finishedAt"].as_f64().unwrap_or(0.0) - done["startedAt"].as_f64().unwrap_or(0.0);
     assert!(took >= 10.0, "{took}");
     stage.end().await;
 }

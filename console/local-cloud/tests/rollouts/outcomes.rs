@@ -8,7 +8,7 @@ use crate::support::{stage, text};
 use crate::traffic::ask;
 
 const NEVER_READY: (&str, &str) = ("OPSCONSOLE_API_FAULT_NEVER_READY", "on");
-const CRASH: (&str, &str) = ("OPSCONSOLE_API_FAULT_CRASH_AFTER_MS", "1");
+const CRASH: (&str, &str) = ("OPSCONSOLE_API_FAULT_CRASH_AFTER_MS", "0");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_good_release_replaces_the_old_one_and_no_request_fails() {
@@ -35,7 +35,11 @@ async fn a_good_release_replaces_the_old_one_and_no_request_fails() {
         "running tasks: (task ",
         "deployment completed.",
     ] {
-        assert!(stage.has_event(sentence).await, "{sentence}: {:?}", stage.events().await);
+        assert!(
+            stage.has_event(sentence).await,
+            "{sentence}: {:?}",
+            stage.events().await
+        );
     }
     stage
         .until("the service is steady", async || {
@@ -46,11 +50,17 @@ async fn a_good_release_replaces_the_old_one_and_no_request_fails() {
         .await;
 
     let seen = stage.describe(&deployment).await;
-    assert_eq!(seen["deploymentCircuitBreaker"]["status"], "MONITORING_COMPLETE");
+    assert_eq!(
+        seen["deploymentCircuitBreaker"]["status"],
+        "MONITORING_COMPLETE"
+    );
     let revision = json!({ "serviceRevisionArns": [seen["targetServiceRevision"]["arn"]] });
     let revisions = stage.call("DescribeServiceRevisions", revision).await;
     let image = &revisions["serviceRevisions"][0]["containerImages"][0];
-    assert!(text(&image["imageDigest"]).starts_with("sha256:"), "{image}");
+    assert!(
+        text(&image["imageDigest"]).starts_with("sha256:"),
+        "{image}"
+    );
     for task in stage.tasks("RUNNING").await {
         assert_eq!(task["containers"][0]["imageDigest"], image["imageDigest"]);
         assert_eq!(task["group"], "service:api");
@@ -72,25 +82,42 @@ async fn a_release_that_never_gets_ready_trips_the_breaker_while_the_old_one_ser
 
     let began = Instant::now();
     let deployment = stage.deploy("stuck").await;
-    let back = stage.wait_for_status(&deployment, "ROLLBACK_SUCCESSFUL").await;
+    let back = stage
+        .wait_for_status(&deployment, "ROLLBACK_SUCCESSFUL")
+        .await;
     assert!(began.elapsed() < Duration::from_secs(60));
 
     let (answered, failures) = asking.stop().await;
     assert!(failures.is_empty(), "of {answered}: {failures:?}");
     assert_eq!(back["deploymentCircuitBreaker"]["status"], "TRIGGERED");
     assert_eq!(back["deploymentCircuitBreaker"]["threshold"], 3);
-    assert_eq!(back["deploymentCircuitBreaker"]["failureCount"].as_u64().map(|n| n >= 3), Some(true));
-    assert!(text(&back["rollback"]["reason"]).contains("circuit breaker"), "{back}");
+    assert_eq!(
+        back["deploymentCircuitBreaker"]["failureCount"]
+            .as_u64()
+            .map(|n| n >= 3),
+        Some(true)
+    );
+    assert!(
+        text(&back["rollback"]["reason"]).contains("circuit breaker"),
+        "{back}"
+    );
     assert_eq!(stage.served_release().await, "good");
     let service = stage.service().await;
-    assert_eq!(service["deployments"][0]["id"], before, "the completed deployment is back");
+    assert_eq!(
+        service["deployments"][0]["id"], before,
+        "the completed deployment is back"
+    );
     assert_eq!(service["deployments"][0]["rolloutState"], "COMPLETED");
     for sentence in [
         "is unhealthy in (target-group ",
         "deployment failed: tasks failed to start.",
         "rolling back to deployment ecs-svc/",
     ] {
-        assert!(stage.has_event(sentence).await, "{sentence}: {:?}", stage.events().await);
+        assert!(
+            stage.has_event(sentence).await,
+            "{sentence}: {:?}",
+            stage.events().await
+        );
     }
     let failed = stage.tasks("STOPPED").await;
     assert!(failed.iter().any(|task| {
@@ -104,7 +131,9 @@ async fn a_release_that_crashes_at_its_start_is_rolled_back_and_leaves_its_last_
     let stage = stage().steady().await;
     stage.publish("crash", &[CRASH]);
     let deployment = stage.deploy("crash").await;
-    stage.wait_for_status(&deployment, "ROLLBACK_SUCCESSFUL").await;
+    stage
+        .wait_for_status(&deployment, "ROLLBACK_SUCCESSFUL")
+        .await;
 
     let crashed: Vec<_> = stage
         .tasks("STOPPED")
@@ -116,7 +145,11 @@ async fn a_release_that_crashes_at_its_start_is_rolled_back_and_leaves_its_last_
     let task = &crashed[0];
     assert_eq!(task["stoppedReason"], "Essential container in task exited");
     assert_eq!(task["containers"][0]["exitCode"], 1);
-    let id = text(&task["taskArn"]).rsplit('/').next().map(str::to_owned).expect("an id");
+    let id = text(&task["taskArn"])
+        .rsplit('/')
+        .next()
+        .map(str::to_owned)
+        .expect("an id");
     let streams = stage.cloud.logs.streams("/ecs/dev/api").expect("the group");
     let stream = format!("api/api/{id}");
     assert!(streams.iter().any(|s| *s.name == *stream), "{stream}");
@@ -128,14 +161,19 @@ async fn a_release_that_crashes_at_its_start_is_rolled_back_and_leaves_its_last_
 async fn an_image_that_does_not_exist_fails_to_start_and_never_replaces_anything() {
     let stage = stage().steady().await;
     let deployment = stage.deploy("no-such-release").await;
-    stage.wait_for_status(&deployment, "ROLLBACK_SUCCESSFUL").await;
+    stage
+        .wait_for_status(&deployment, "ROLLBACK_SUCCESSFUL")
+        .await;
     let task = stage
         .tasks("STOPPED")
         .await
         .into_iter()
         .find(|task| task["stopCode"] == "TaskFailedToStart")
         .expect("a task that failed to start");
-    assert!(text(&task["stoppedReason"]).starts_with("CannotPullContainerError"), "{task}");
+    assert!(
+        text(&task["stoppedReason"]).starts_with("CannotPullContainerError"),
+        "{task}"
+    );
     stage.end().await;
 }
 
@@ -153,7 +191,12 @@ async fn without_rollback_a_failed_deployment_is_stopped_and_nothing_is_taken_aw
     assert!(stopped.get("stoppedAt").is_some());
     let service = stage.service().await;
     assert_eq!(service["deployments"][0]["rolloutState"], "FAILED");
-    assert_eq!(service["deployments"][1]["runningCount"], 2, "the old tasks go on");
+    assert_eq!(
+        service["deployments"][1]["runningCount"],
+        2,
+        "the old tasks go on: {}",
+        stage.events().await.join("\n")
+    );
     assert_eq!(stage.served_release().await, "good");
     stage.end().await;
 }
@@ -174,11 +217,19 @@ async fn a_deployment_under_way_is_stopped_with_a_rollback() {
 
     let stop = json!({ "serviceDeploymentArn": deployment, "stopType": "ROLLBACK" });
     stage.call("StopServiceDeployment", stop.clone()).await;
-    let back = stage.wait_for_status(&deployment, "ROLLBACK_SUCCESSFUL").await;
+    let back = stage
+        .wait_for_status(&deployment, "ROLLBACK_SUCCESSFUL")
+        .await;
     assert!(text(&back["rollback"]["reason"]).contains("StopServiceDeployment"));
-    assert_eq!(back["deploymentCircuitBreaker"]["status"], "MONITORING_COMPLETE");
+    assert_eq!(
+        back["deploymentCircuitBreaker"]["status"],
+        "MONITORING_COMPLETE"
+    );
     let refused = stage.try_call("StopServiceDeployment", stop).await;
-    assert!(refused.is_err_and(|e| e.starts_with("ConflictException")), "it has ended");
+    assert!(
+        refused.is_err_and(|e| e.starts_with("ConflictException")),
+        "it has ended"
+    );
     let (answered, failures) = asking.stop().await;
     assert!(failures.is_empty(), "of {answered}: {failures:?}");
     stage.end().await;
@@ -216,7 +267,11 @@ async fn a_task_that_is_stopped_by_hand_is_replaced() {
         .until("a replacement is healthy", async || {
             let running = stage.tasks("RUNNING").await;
             let replaced = running.iter().all(|t| t["taskArn"] != task["taskArn"]);
-            let all_run = running.iter().filter(|t| t["lastStatus"] == "RUNNING").count() == 2;
+            let all_run = running
+                .iter()
+                .filter(|t| t["lastStatus"] == "RUNNING")
+                .count()
+                == 2;
             (replaced && all_run).then_some(())
         })
         .await;
@@ -256,11 +311,17 @@ async fn an_inactive_task_definition_cannot_be_deployed() {
     let stage = stage().desired(1).steady().await;
     let definition = stage.register("good").await;
     stage
-        .call("DeregisterTaskDefinition", json!({ "taskDefinition": definition }))
+        .call(
+            "DeregisterTaskDefinition",
+            json!({ "taskDefinition": definition }),
+        )
         .await;
     let update = json!({ "cluster": "dev", "service": "api", "taskDefinition": definition });
     let refused = stage.try_call("UpdateService", update).await;
-    assert_eq!(refused.err().as_deref(), Some("ClientException: TaskDefinition is inactive"));
+    assert_eq!(
+        refused.err().as_deref(),
+        Some("ClientException: TaskDefinition is inactive")
+    );
     stage.end().await;
 }
 
@@ -283,10 +344,16 @@ async fn the_world_is_there_again_after_a_restart() {
     for member in ["serviceArn", "taskDefinition", "createdAt", "desiredCount"] {
         assert_eq!(after[member], before[member], "{member}");
     }
-    assert_eq!(after["deployments"][0]["id"], before["deployments"][0]["id"]);
+    assert_eq!(
+        after["deployments"][0]["id"],
+        before["deployments"][0]["id"]
+    );
     let history = json!({ "cluster": "dev", "service": "api", "status": ["SUCCESSFUL"] });
     let history = stage.call("ListServiceDeployments", history).await;
-    assert_eq!(history["serviceDeployments"].as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        history["serviceDeployments"].as_array().map(Vec::len),
+        Some(2)
+    );
     stage.end().await;
 }
 
@@ -318,6 +385,10 @@ async fn a_one_off_task_runs_with_its_overrides_and_leaves_its_exit_code() {
                 .then_some(())
         })
         .await;
-    assert_eq!(stage.service().await["runningCount"], 1, "the service is not touched");
+    assert_eq!(
+        stage.service().await["runningCount"],
+        1,
+        "the service is not touched"
+    );
     stage.end().await;
 }

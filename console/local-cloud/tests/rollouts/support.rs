@@ -52,7 +52,9 @@ impl StageBuilder {
         let directory = tempfile::tempdir().expect("a directory");
         let stage = Stage::open(directory, self.bake).await;
         stage.publish("good", &[]);
-        stage.call("CreateCluster", json!({ "clusterName": "dev" })).await;
+        stage
+            .call("CreateCluster", json!({ "clusterName": "dev" }))
+            .await;
         stage.register("good").await;
         let group = stage.cloud.elb.groups()[0].arn.clone();
         stage
@@ -83,6 +85,8 @@ impl Stage {
             idle: None,
             pace: Pace {
                 scheduler_tick: Duration::from_millis(50),
+                provisioning: Duration::ZERO,
+                pulling: Duration::ZERO,
                 health_interval: Duration::from_millis(300),
                 restart_backoff_first: Duration::from_millis(100),
                 bake_time_min: bake,
@@ -125,7 +129,11 @@ impl Stage {
     /// Ends everything and opens the same world again, as a new supervisor does.
     pub async fn reopened(self) -> Self {
         ecs::shut_down(&self.cloud, Duration::from_secs(10)).await;
-        assert_eq!(self.cloud.ecs.process_count(), 0, "all processes have ended");
+        assert_eq!(
+            self.cloud.ecs.process_count(),
+            0,
+            "all processes have ended"
+        );
         self.cloud.elb.close_listeners();
         let Self { directory, .. } = self;
         let stage = Self::open(directory, Duration::from_millis(500)).await;
@@ -137,7 +145,9 @@ impl Stage {
     pub fn publish(&self, release: &str, special: &[(&str, &str)]) {
         let mut env = vec![("OPSCONSOLE_API_RELEASE", release)];
         env.extend(special);
-        self.cloud.ecr.publish("opsconsole-api", release, &env, &[], 0);
+        self.cloud
+            .ecr
+            .publish("opsconsole-api", release, &env, &[], 0);
     }
 
     pub async fn try_call(&self, action: &str, body: Value) -> Result<Value, String> {
@@ -277,7 +287,11 @@ impl Stage {
 
     pub async fn end(self) {
         ecs::shut_down(&self.cloud, Duration::from_secs(10)).await;
-        assert_eq!(self.cloud.ecs.process_count(), 0, "all processes have ended");
+        assert_eq!(
+            self.cloud.ecs.process_count(),
+            0,
+            "all processes have ended"
+        );
     }
 }
 

@@ -1,25 +1,236 @@
-//! The Rollout screen's state.
+//! The Rollout screen's state: one run, live, with the log tail of its new tasks.
 
-use super::{Handled, ScreenState, World};
+use super::{Handled, Pointer, RunView, Screen, ScreenState, World, logs::LogsState};
 use crate::{
-    model::EnvironmentName,
+    model::{EnvironmentName, RawLogEvent, RolloutProgress, RunId, StoppedInstance},
+    operate::RunOutcome,
+    platform::LinkTarget,
     tui::{
         command::{Command, Place},
-        effect::Effect,
+        effect::{Effect, Level},
+        message::{Generation, Message},
+        widgets::text,
     },
 };
+use jiff::{SignedDuration, Timestamp};
 
-/// See the file's first line.
+/// The tail is asked for this often: well within CloudWatch's five FilterLogEvents a second.
+const TAIL_EVERY: SignedDuration = SignedDuration::from_secs(2);
+
+/// The tail goes back to the run's start, and no further than this.
+const TAIL_BACK_MAX: SignedDuration = SignedDuration::from_mins(10);
+
+/// FilterLogEvents takes at most 100 stream names (CloudWatch Logs API reference).
+const STREAMS_MAX: usize = 100;
+
+/// One run.
 #[derive(Debug)]
 pub struct RolloutState {
+    run: RunId,
     environment: EnvironmentName,
+    /// Log lines of the new tasks, oldest first.
+    pub lines: Vec<RawLogEvent>,
+    /// Why there are none.
+    pub tail_trouble: Option<String>,
+    /// Lines scrolled up from the newest.
+    pub up: usize,
+    asked: Option<(Generation, Timestamp)>,
 }
 
 impl RolloutState {
-    /// The screen of one environment.
-    pub fn new(environment: EnvironmentName) -> Self {
-        Self { environment }
+    /// The screen of a run.
+    pub fn new(run: RunId, environment: EnvironmentName) -> Self {
+        Self {
+            run,
+            environment,
+            lines: Vec::new(),
+            tail_trouble: None,
+            up: 0,
+            asked: None,
+        }
     }
+
+    /// The run, once it is known.
+    pub fn run<'a>(&self, world: &'a World) -> Option<&'a RunView> {
+        world.run(&self.run)
+    }
+
+    /// The environment it runs in.
+    pub fn environment_name(&self) -> &EnvironmentName {
+        &self.environment
+    }
+
+    /// Log streams of the tasks that the rollout brought, those that failed included.
+    fn streams(&self, world: &World) -> Vec<String> {
+        let Some(progress) = self.run(world).and_then(|run| run.state.progress.as_ref()) else {
+            return Vec::new();
+        };
+        let Some(service) = world
+            .environment(&self.environment)
+            .and_then(|env| env.service())
+        else {
+            return Vec::new();
+        };
+        let ours = &progress.ours.revision;
+        let running = service
+            .instances
+            .iter()
+            .filter(|task| task.revision == *ours)
+            .filter_map(|task| task.log_stream.clone());
+        let stopped = service
+            .stopped
+            .iter()
+            .filter(|task| task.revision == *ours)
+            .filter_map(|task| task.log_stream.clone());
+        running.chain(stopped).take(STREAMS_MAX).collect()
+    }
+
+    fn newest_failed<'a>(&self, world: &'a World) -> Option<&'a StoppedInstance> {
+        let progress: &RolloutProgress = self.run(world)?.state.progress.as_ref()?;
+        let service = world.environment(&self.environment)?.service()?;
+        service
+            .stopped
+            .iter()
+            .find(|task| task.revision == progress.ours.revision)
+    }
+
+    fn ask_for_tail(&mut self, world: &World) -> Vec<Effect> {
+        let Some(run) = self.run(world) else {
+            return Vec::new();
+        };
+        let is_over_for_long = run
+            .state
+            .finished_at
+            .is_some_and(|at| world.ago(at) > SignedDuration::from_secs(15));
+        let is_due = self.asked.is_none_or(|(_, at)| world.ago(at) >= TAIL_EVERY);
+        let back =
+            world.ago(run.state.started_at).min(TAIL_BACK_MAX) + SignedDuration::from_secs(5);
+        let streams = self.streams(world);
+        if !is_due || is_over_for_long || streams.is_empty() {
+            return Vec::new();
+        }
+        let generation = Generation::next();
+        self.asked = Some((generation, world.now));
+        vec![Effect::Tail {
+            generation,
+            environment: self.environment.clone(),
+            streams,
+            back_ms: i64::try_from(back.as_millis()).unwrap_or(i64::MAX),
+        }]
+    }
+}
+
+/// What happened and what to do, for the outcome panel: a headline and the advice.
+pub fn verdict(run: &RunView) -> Option<(String, String)> {
+    let to = run.plan.to.as_ref().map_or_else(
+        || run.plan.action.verb().to_owned(),
+        |side| side.deployed.name().to_owned(),
+    );
+    let from = run.plan.from.as_ref().map_or_else(
+        || "the revision before".to_owned(),
+        |side| side.deployed.name().to_owned(),
+    );
+    let name = &run.plan.environment;
+    Some(match run.state.outcome.as_ref()? {
+        RunOutcome::Done => match &run.plan.to {
+            Some(_) => (format!("{to} is live in {name}"), format!("Nothing to do. R would go back to {from}.")),
+            None => (format!("Done: {to} in {name}"), "Nothing to do.".to_owned()),
+        },
+        RunOutcome::RolledBack { reason } => (
+            format!("{to} failed in {name}; {from} serves again"),
+            format!("{reason}. Users stay on {from}. p shows the last logs of a failed task; fix the release and deploy again."),
+        ),
+        RunOutcome::Failed { reason } => (
+            format!("{to} FAILED in {name}, and nothing went back"),
+            format!("{reason}. Someone must act now: R goes back to the last known-good release."),
+        ),
+        RunOutcome::Superseded { by } => (
+            format!("Another rollout took the place of {to} in {name}"),
+            format!("Now: {by}. Talk to its author before anything else; H shows who did what."),
+        ),
+        RunOutcome::Stopped { reason } => (
+            format!("{to} was stopped in {name}"),
+            format!("{reason}. Look at the service to see what serves now."),
+        ),
+        RunOutcome::NotSent { reason } => (
+            format!("{to} was not sent to {name}"),
+            format!("{reason}. Nothing changed."),
+        ),
+        RunOutcome::Unknown { reason } => (
+            format!("Nobody knows whether {to} was sent to {name}"),
+            format!("{reason}. Look at the service before anything else."),
+        ),
+        RunOutcome::TimedOut { after_s } => (
+            format!("{to} was not over after {} in {name}", text::long(SignedDuration::from_secs(i64::try_from(*after_s).unwrap_or(i64::MAX)))),
+            "It may still end either way. X stops it and goes back; the service's events say what it waits for.".to_owned(),
+        ),
+    })
+}
+
+/// The summary for the incident channel.
+pub fn summary(run: &RunView, world: &World) -> String {
+    let plan = &run.plan;
+    let side = |side: &Option<crate::model::PlanSide>| {
+        side.as_ref()
+            .map_or_else(|| "—".to_owned(), |side| side.deployed.name().to_owned())
+    };
+    let clock = |at: Timestamp| text::clock(at, &world.zone);
+    let mut out = format!(
+        "{} in {}: {} → {} by {}, started {} {}",
+        plan.action.verb(),
+        plan.environment,
+        side(&plan.from),
+        side(&plan.to),
+        plan.author.name,
+        clock(run.state.started_at),
+        world.zone_label,
+    );
+    match (&run.state.outcome, run.state.finished_at) {
+        (Some(_), finished) => {
+            if let Some((headline, _)) = verdict(run) {
+                out.push_str(&format!("\n{headline}"));
+            }
+            if let Some(reason) = run.state.outcome.as_ref().and_then(RunOutcome::reason) {
+                out.push_str(&format!(": {reason}"));
+            }
+            if let Some(finished) = finished {
+                let took = finished.duration_since(run.state.started_at);
+                out.push_str(&format!(
+                    "\nended {} after {}",
+                    clock(finished),
+                    text::long(took)
+                ));
+            }
+        }
+        (None, _) => {
+            let stage = run
+                .state
+                .stages
+                .iter()
+                .find(|stage| stage.state == crate::model::StageState::Running);
+            if let Some(stage) = stage {
+                out.push_str(&format!("\nin progress: {}", stage.name));
+                if let Some(detail) = &stage.detail {
+                    out.push_str(&format!(" {detail}"));
+                }
+            }
+        }
+    }
+    let (errors, p95) = world.rates(&plan.environment);
+    let pair = |before: Option<f64>, now: Option<f64>, unit: fn(f64) -> String| {
+        Some(format!("{} → {}", unit(before?), unit(now?)))
+    };
+    if let Some(errors) = pair(run.before.0, errors, |value| format!("{value:.1} %")) {
+        out.push_str(&format!("\nerror rate {errors}"));
+    }
+    if let Some(p95) = pair(run.before.1, p95, text::millis) {
+        out.push_str(&format!(", p95 {p95}"));
+    }
+    if let Some(reason) = &plan.reason {
+        out.push_str(&format!("\nwhy: {reason}"));
+    }
+    out.push_str(&format!("\nrun {}", run.id));
+    out
 }
 
 impl ScreenState for RolloutState {
@@ -31,11 +242,219 @@ impl ScreenState for RolloutState {
         Some(&self.environment)
     }
 
-    fn open(&mut self, _world: &World) -> Vec<Effect> {
-        Vec::new()
+    fn open(&mut self, world: &World) -> Vec<Effect> {
+        let mut effects = vec![Effect::Refresh(Some(self.environment.clone()))];
+        effects.extend(self.ask_for_tail(world));
+        effects
     }
 
-    fn command(&mut self, _command: Command, _argument: Option<&str>, _world: &World) -> Handled {
-        Handled::Ignored
+    fn command(&mut self, command: Command, argument: Option<&str>, world: &World) -> Handled {
+        let page = world.page_rows() / 2;
+        let last = self.lines.len().saturating_sub(1);
+        match command {
+            Command::Up => self.up = (self.up + 1).min(last),
+            Command::Down => self.up = self.up.saturating_sub(1),
+            Command::PageUp => self.up = (self.up + page).min(last),
+            Command::PageDown => self.up = self.up.saturating_sub(page),
+            Command::Top => self.up = last,
+            Command::Bottom => self.up = 0,
+            Command::Back => {
+                // Over: it leaves the header with the screen. Going on: it stays there.
+                let mut effects = Vec::new();
+                if self
+                    .run(world)
+                    .is_some_and(|run| run.state.outcome.is_some())
+                {
+                    effects.push(Effect::Dismiss(self.run.clone()));
+                }
+                effects.push(Effect::Back);
+                return Handled::Consumed(effects);
+            }
+            Command::Yank => {
+                return match self.run(world) {
+                    Some(run) => Handled::effect(Effect::Copy {
+                        text: summary(run, world),
+                        what: "summary of the rollout".into(),
+                    }),
+                    None => Handled::done(),
+                };
+            }
+            Command::Copy => {
+                return Handled::effect(Effect::Copy {
+                    text: self
+                        .lines
+                        .iter()
+                        .map(|line| line.message.as_str())
+                        .collect::<Vec<_>>()
+                        .join("\n"),
+                    what: "log lines of the new tasks".into(),
+                });
+            }
+            Command::Save => {
+                return match self.run(world) {
+                    Some(run) => Handled::effect(Effect::Save {
+                        name: format!("rollout-{}-{}.txt", self.environment, run.id),
+                        text: format!(
+                            "{}\n\n{}\n",
+                            summary(run, world),
+                            self.lines
+                                .iter()
+                                .map(|line| line.message.as_str())
+                                .collect::<Vec<_>>()
+                                .join("\n")
+                        ),
+                    }),
+                    None => Handled::done(),
+                };
+            }
+            Command::PreviousLogs => {
+                return Handled::effect(match self.newest_failed(world) {
+                    Some(task) => Effect::ShowLastLogs(self.environment.clone(), task.clone()),
+                    None => Effect::Notify(Level::Info, "No task of this rollout stopped".into()),
+                });
+            }
+            Command::Open => {
+                return Handled::effect(Effect::Show(Box::new(Screen::Logs(LogsState::new(
+                    self.environment.clone(),
+                )))));
+            }
+            Command::OpenLink => {
+                let link = self
+                    .run(world)
+                    .and_then(|run| run.state.progress.as_ref())
+                    .map_or(LinkTarget::Service, |progress| {
+                        let rings = progress
+                            .alarms
+                            .iter()
+                            .find(|alarm| alarm.state == crate::model::AlarmState::Alarm);
+                        rings.map_or_else(
+                            || LinkTarget::Rollout(progress.record.id.to_string()),
+                            |alarm| LinkTarget::Alarm(alarm.name.clone()),
+                        )
+                    });
+                return Handled::effect(Effect::OpenLink(self.environment.clone(), link));
+            }
+            Command::Rollout if argument.is_none() => {}
+            _ => return Handled::Ignored,
+        }
+        Handled::done()
+    }
+
+    fn mouse(&mut self, pointer: Pointer, _world: &World) -> Handled {
+        match pointer {
+            Pointer::Wheel(lines) => {
+                let by = usize::try_from(lines.unsigned_abs()).unwrap_or(0);
+                let last = self.lines.len().saturating_sub(1);
+                self.up = if lines < 0 {
+                    (self.up + by).min(last)
+                } else {
+                    self.up.saturating_sub(by)
+                };
+                Handled::done()
+            }
+            _ => Handled::Ignored,
+        }
+    }
+
+    fn message(&mut self, message: &Message, world: &World) -> Vec<Effect> {
+        match message {
+            Message::Tail(generation, result)
+                if self.asked.is_some_and(|(asked, _)| asked == *generation) =>
+            {
+                match result {
+                    Ok(lines) => {
+                        // What the eye rests on stays where it is while new lines come in below.
+                        if self.up > 0 {
+                            self.up += lines.len().saturating_sub(self.lines.len());
+                        }
+                        self.lines.clone_from(lines);
+                        self.tail_trouble = None;
+                    }
+                    Err(error) => self.tail_trouble = Some(error.to_string()),
+                }
+                Vec::new()
+            }
+            Message::Run(id, ..) if *id == self.run => self.ask_for_tail(world),
+            _ => Vec::new(),
+        }
+    }
+
+    fn tick(&mut self, world: &World) -> Vec<Effect> {
+        self.ask_for_tail(world)
+    }
+
+    fn offers(&self, command: Command, world: &World) -> bool {
+        let is_over = self
+            .run(world)
+            .is_some_and(|run| run.state.outcome.is_some());
+        match command {
+            Command::StopRollout => !is_over,
+            Command::Rollback | Command::Deploy => is_over,
+            Command::PreviousLogs => self.newest_failed(world).is_some(),
+            Command::Open | Command::NextPane | Command::Promote => false,
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::fixtures;
+
+    fn world(run: RunView) -> World {
+        let mut world = fixtures::world();
+        world.runs.push(run);
+        world
+    }
+
+    #[test]
+    fn the_summary_for_the_channel_says_who_what_and_how_it_ended() {
+        let world = world(fixtures::run_over(RunOutcome::Done));
+        let text = summary(&world.runs[0], &world);
+        assert!(
+            text.starts_with("roll back in prod: 1.4.1 → 1.4.0 by ana, started 14:01:24 UTC"),
+            "{text}"
+        );
+        assert!(
+            text.contains("1.4.0 is live in prod") && text.contains("after 45 s"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn every_outcome_says_what_to_do() {
+        let reason = || "tasks failed to start".to_owned();
+        for outcome in [
+            RunOutcome::Done,
+            RunOutcome::RolledBack { reason: reason() },
+            RunOutcome::Failed { reason: reason() },
+            RunOutcome::Superseded { by: reason() },
+            RunOutcome::Stopped { reason: reason() },
+            RunOutcome::TimedOut { after_s: 1_800 },
+            RunOutcome::NotSent { reason: reason() },
+            RunOutcome::Unknown { reason: reason() },
+        ] {
+            let (headline, advice) = verdict(&fixtures::run_over(outcome)).expect("an outcome");
+            assert!(
+                headline.contains("prod") && !advice.is_empty(),
+                "{headline}: {advice}"
+            );
+        }
+    }
+
+    #[test]
+    fn esc_leaves_a_run_in_the_header_while_it_goes_on_and_takes_it_away_when_over() {
+        let going = world(fixtures::run_in_progress());
+        let mut state = RolloutState::new(going.runs[0].id.clone(), "prod".into());
+        let Handled::Consumed(effects) = state.command(Command::Back, None, &going) else {
+            panic!("ignored")
+        };
+        assert!(matches!(&effects[..], [Effect::Back]));
+        let over = world(fixtures::run_over(RunOutcome::Done));
+        let Handled::Consumed(effects) = state.command(Command::Back, None, &over) else {
+            panic!("ignored")
+        };
+        assert!(matches!(&effects[..], [Effect::Dismiss(_), Effect::Back]));
     }
 }

@@ -97,8 +97,13 @@ pub trait ScreenState {
         Vec::new()
     }
 
-    /// Once a second, when nothing else happened; true when it must be drawn anew.
-    fn tick(&mut self, _world: &World) -> bool {
+    /// Once a second, while it is on top.
+    fn tick(&mut self, _world: &World) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// True when it wants the whole terminal: no header, no hint bar.
+    fn is_full_screen(&self) -> bool {
         false
     }
 

@@ -8,7 +8,11 @@ use crate::{
     },
     operate::RunState,
     platform::{Capabilities, PlatformError},
-    tui::message::{Cached, Message, News},
+    store::Seen,
+    tui::{
+        command::{Command, KeyMap},
+        message::{Message, News},
+    },
 };
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use std::sync::Arc;
@@ -26,6 +30,10 @@ pub struct World {
     pub zone_label: String,
     /// Who sits here.
     pub user: String,
+    /// Which key does what: screens name keys by asking, since users bind them anew.
+    pub keys: Arc<KeyMap>,
+    /// True when nothing is configured and the local cloud is shown.
+    pub local: bool,
     /// In the configuration's order.
     pub environments: Vec<EnvironmentState>,
     /// Runs of this session and those found unfinished at the start, newest first.
@@ -70,8 +78,6 @@ pub struct EnvironmentState {
     pub live: bool,
     /// Why the last look failed, and when it first did.
     pub failure: Option<(PlatformError, Timestamp)>,
-    /// True while the service itself does not exist.
-    pub missing: Option<String>,
 }
 
 /// How much of an environment can be believed now. Each has its own look.
@@ -131,7 +137,6 @@ impl EnvironmentState {
             caller: None,
             live: false,
             failure: None,
-            missing: None,
         }
     }
 
@@ -195,7 +200,7 @@ impl EnvironmentState {
     fn take(&mut self, news: &News, now: Timestamp) {
         match news {
             News::Connected(capabilities) => self.capabilities = Some(capabilities.clone()),
-            News::Cached(cached) => self.remember(cached),
+            News::Cached(seen, assessment) => self.remember(seen, assessment.as_ref()),
             News::Observed(Ok(observation)) => {
                 self.observation = Some(observation.clone());
                 self.live = true;
@@ -219,17 +224,18 @@ impl EnvironmentState {
     }
 
     /// Takes what the store remembers, where nothing fresher is known.
-    fn remember(&mut self, cached: &Cached) {
+    fn remember(&mut self, seen: &Seen, assessment: Option<&Assessment>) {
         if self.live {
             return;
         }
-        self.observation.clone_from(&cached.observation);
-        self.metrics.clone_from(&cached.metrics);
-        self.assessment.clone_from(&cached.assessment);
-        self.monthly = cached.monthly;
-        if self.capabilities.is_none() {
-            self.capabilities.clone_from(&cached.capabilities);
-        }
+        self.observation = seen.observation.as_ref().map(|aged| aged.value.clone());
+        self.metrics = seen.metrics.as_ref().map(|aged| aged.value.clone());
+        self.rollouts = seen
+            .rollouts
+            .as_ref()
+            .map(|aged| aged.value.clone())
+            .unwrap_or_default();
+        self.assessment = assessment.cloned();
     }
 }
 
@@ -294,6 +300,15 @@ impl World {
     /// How long ago, never negative.
     pub fn ago(&self, then: Timestamp) -> SignedDuration {
         self.now.duration_since(then).max(SignedDuration::ZERO)
+    }
+
+    /// The key of a command, as it is shown; empty when it has none.
+    pub fn key(&self, command: Command) -> String {
+        self.keys
+            .keys(command)
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default()
     }
 
     /// Rows of a page on this terminal: what Ctrl-F moves by.

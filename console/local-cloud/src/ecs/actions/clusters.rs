@@ -10,9 +10,13 @@ use crate::ecs::{arn, error, view};
 use crate::protocol::{AwsError, members};
 
 pub(super) fn list(cloud: &Cloud, body: &Value) -> Result<Value, AwsError> {
-    let arns: Vec<String> = cloud
-        .ecs
-        .read(|world| world.clusters.keys().map(|name| arn::cluster(name)).collect());
+    let arns: Vec<String> = cloud.ecs.read(|world| {
+        world
+            .clusters
+            .keys()
+            .map(|name| arn::cluster(name))
+            .collect()
+    });
     let page = Page::of(body, arns, 100, 100, String::clone)?;
     Ok(json!({ "clusterArns": page.items, "nextToken": page.next_token }))
 }
@@ -20,7 +24,9 @@ pub(super) fn list(cloud: &Cloud, body: &Value) -> Result<Value, AwsError> {
 pub(super) fn describe(cloud: &Cloud, body: &Value) -> Result<Value, AwsError> {
     let mut asked = members::texts(body, "clusters");
     if asked.len() > 100 {
-        return Err(error::invalid_parameter("Clusters cannot have more than 100 elements."));
+        return Err(error::invalid_parameter(
+            "Clusters cannot have more than 100 elements.",
+        ));
     }
     if asked.is_empty() {
         asked.push("default");

@@ -8,6 +8,8 @@ mod services;
 mod tags;
 mod task_definitions;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -94,7 +96,9 @@ fn read_tags(body: &Value) -> Result<Tags, AwsError> {
 
 fn check_tags(tags: &Tags) -> Result<(), AwsError> {
     if tags.len() > TAGS_MAX {
-        return Err(error::invalid_parameter("Too many tags: at most 50 are allowed."));
+        return Err(error::invalid_parameter(
+            "Too many tags: at most 50 are allowed.",
+        ));
     }
     for (key, value) in tags {
         let key_fits = (1..=128).contains(&key.chars().count()) && !key.starts_with("aws:");

@@ -51,7 +51,9 @@ pub(super) fn list(cloud: &Cloud, body: &Value) -> Result<Value, AwsError> {
 fn arns<'a>(body: &'a Value, member: &str) -> Result<Vec<&'a str>, AwsError> {
     let arns = members::texts(body, member);
     match arns.len() {
-        0 => Err(error::invalid_parameter(format!("{member} cannot be empty."))),
+        0 => Err(error::invalid_parameter(format!(
+            "{member} cannot be empty."
+        ))),
         1..=ARNS_MAX => Ok(arns),
         _ => Err(error::invalid_parameter(format!(
             "{member} cannot have more than {ARNS_MAX} elements."

@@ -32,7 +32,10 @@ pub(super) fn configuration(
     body: &Value,
     before: &DeploymentConfiguration,
 ) -> Result<DeploymentConfiguration, AwsError> {
-    let Some(given) = body.get("deploymentConfiguration").filter(|c| c.is_object()) else {
+    let Some(given) = body
+        .get("deploymentConfiguration")
+        .filter(|c| c.is_object())
+    else {
         return Ok(before.clone());
     };
     let mut result = before.clone();
@@ -137,7 +140,9 @@ pub(super) fn images(cloud: &Cloud, definition: &TaskDefinition) -> Vec<Containe
         .map(|container| {
             let image = members::text(container, "image").unwrap_or_default();
             ContainerImage {
-                container_name: members::text(container, "name").unwrap_or_default().to_owned(),
+                container_name: members::text(container, "name")
+                    .unwrap_or_default()
+                    .to_owned(),
                 image: image.to_owned(),
                 image_digest: cloud.ecr.resolve(image).ok().map(|found| found.digest),
             }
@@ -151,7 +156,9 @@ pub(super) fn count(body: &Value, name: &str) -> Result<Option<u32>, AwsError> {
         None => Ok(None),
         Some(value) => match u32::try_from(value) {
             Ok(value) => Ok(Some(value)),
-            Err(_) => Err(error::invalid_parameter(format!("{name} must not be negative."))),
+            Err(_) => Err(error::invalid_parameter(format!(
+                "{name} must not be negative."
+            ))),
         },
     }
 }

@@ -37,7 +37,9 @@ pub(super) fn describe(cloud: &Cloud, body: &Value) -> Result<Value, AwsError> {
         return Err(error::invalid_parameter("Services cannot be empty."));
     }
     if asked.len() > 10 {
-        return Err(error::invalid_parameter("Services cannot have more than 10 elements."));
+        return Err(error::invalid_parameter(
+            "Services cannot have more than 10 elements.",
+        ));
     }
     let tags = includes(body, "TAGS");
     cloud.ecs.read(|world| {
@@ -63,8 +65,8 @@ pub(super) fn describe(cloud: &Cloud, body: &Value) -> Result<Value, AwsError> {
 pub(super) fn create(cloud: &Cloud, body: &Value) -> Result<Value, AwsError> {
     let name = members::text(body, "serviceName").ok_or_else(|| error::missing("serviceName"))?;
     check_name(name, "service")?;
-    let reference = members::text(body, "taskDefinition")
-        .ok_or_else(|| error::missing("taskDefinition"))?;
+    let reference =
+        members::text(body, "taskDefinition").ok_or_else(|| error::missing("taskDefinition"))?;
     let tags = read_tags(body)?;
     let configuration = input::configuration(body, &input::default_configuration())?;
     let desired_count = input::count(body, "desiredCount")?.unwrap_or(0);
@@ -75,7 +77,9 @@ pub(super) fn create(cloud: &Cloud, body: &Value) -> Result<Value, AwsError> {
             .service(&cluster, name)
             .is_some_and(|s| s.status != ServiceStatus::Inactive);
         if taken {
-            return Err(error::invalid_parameter("Creation of service was not idempotent."));
+            return Err(error::invalid_parameter(
+                "Creation of service was not idempotent.",
+            ));
         }
         let definition = find_active(world, reference)?;
         let load_balancers = input::load_balancers(cloud, body, definition)?;
@@ -89,7 +93,10 @@ pub(super) fn create(cloud: &Cloud, body: &Value) -> Result<Value, AwsError> {
             desired_count,
             configuration,
             load_balancers,
-            network: body.get("networkConfiguration").cloned().unwrap_or_default(),
+            network: body
+                .get("networkConfiguration")
+                .cloned()
+                .unwrap_or_default(),
             grace_period_seconds,
             parameters: input::repeated(body, &Value::Null),
             deployments: Vec::new(),

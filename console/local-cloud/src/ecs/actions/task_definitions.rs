@@ -82,11 +82,18 @@ fn check_containers(body: &Value) -> Result<(), AwsError> {
         if name.is_empty() {
             return Err(error::client("Container.name should not be null or empty."));
         }
-        if members::text(container, "image").unwrap_or_default().is_empty() {
-            return Err(error::client("Container.image should not be null or empty."));
+        if members::text(container, "image")
+            .unwrap_or_default()
+            .is_empty()
+        {
+            return Err(error::client(
+                "Container.image should not be null or empty.",
+            ));
         }
         if names.contains(&name) {
-            return Err(error::client("Container names should be unique within a task definition."));
+            return Err(error::client(
+                "Container names should be unique within a task definition.",
+            ));
         }
         names.push(name);
     }
@@ -110,7 +117,9 @@ fn check_fargate_size(body: &Value) -> Result<(), AwsError> {
         return Ok(());
     }
     if members::text(body, "networkMode") != Some("awsvpc") {
-        return Err(error::client("Fargate only supports network mode ‘awsvpc’."));
+        return Err(error::client(
+            "Fargate only supports network mode ‘awsvpc’.",
+        ));
     }
     let (Some(cpu), Some(memory)) = (
         members::integer(body, "cpu"),
@@ -130,13 +139,15 @@ fn check_fargate_size(body: &Value) -> Result<(), AwsError> {
     if exists {
         Ok(())
     } else {
-        Err(error::client("No Fargate configuration exists for given values."))
+        Err(error::client(
+            "No Fargate configuration exists for given values.",
+        ))
     }
 }
 
 pub(super) fn describe(cloud: &Cloud, body: &Value) -> Result<Value, AwsError> {
-    let reference = members::text(body, "taskDefinition")
-        .ok_or_else(|| error::missing("taskDefinition"))?;
+    let reference =
+        members::text(body, "taskDefinition").ok_or_else(|| error::missing("taskDefinition"))?;
     cloud.ecs.read(|world| {
         let definition = find(world, reference)
             .ok_or_else(|| error::client("Unable to describe task definition."))?;
@@ -201,8 +212,8 @@ pub(super) fn list_families(cloud: &Cloud, body: &Value) -> Result<Value, AwsErr
 }
 
 pub(super) fn deregister(cloud: &Cloud, body: &Value) -> Result<Value, AwsError> {
-    let reference = members::text(body, "taskDefinition")
-        .ok_or_else(|| error::missing("taskDefinition"))?;
+    let reference =
+        members::text(body, "taskDefinition").ok_or_else(|| error::missing("taskDefinition"))?;
     let (family, revision) = arn::parse_task_definition(reference);
     let Some(revision) = revision else {
         return Err(error::invalid_parameter("Please specify revision"));

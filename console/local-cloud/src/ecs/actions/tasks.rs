@@ -18,7 +18,9 @@ pub(super) fn list(cloud: &Cloud, body: &Value) -> Result<Value, AwsError> {
         None | Some("RUNNING" | "PENDING") => TaskStatus::Running,
         Some("STOPPED") => TaskStatus::Stopped,
         Some(other) => {
-            return Err(error::invalid_parameter(format!("Invalid desiredStatus: {other}")));
+            return Err(error::invalid_parameter(format!(
+                "Invalid desiredStatus: {other}"
+            )));
         }
     };
     let service = members::text(body, "serviceName").map(arn::last_part);
@@ -53,7 +55,9 @@ pub(super) fn describe(cloud: &Cloud, body: &Value) -> Result<Value, AwsError> {
         return Err(error::invalid_parameter("Tasks cannot be empty."));
     }
     if asked.len() > 100 {
-        return Err(error::invalid_parameter("Tasks cannot have more than 100 elements."));
+        return Err(error::invalid_parameter(
+            "Tasks cannot have more than 100 elements.",
+        ));
     }
     let tags = includes(body, "TAGS");
     cloud.ecs.read(|world| {
@@ -104,8 +108,8 @@ pub(super) fn stop(cloud: &Arc<Cloud>, body: &Value) -> Result<Value, AwsError> 
 const RUN_TASK_MAX: i64 = 10;
 
 pub(super) fn run(cloud: &Arc<Cloud>, body: &Value) -> Result<Value, AwsError> {
-    let reference = members::text(body, "taskDefinition")
-        .ok_or_else(|| error::missing("taskDefinition"))?;
+    let reference =
+        members::text(body, "taskDefinition").ok_or_else(|| error::missing("taskDefinition"))?;
     let count = members::integer(body, "count").unwrap_or(1);
     if !(1..=RUN_TASK_MAX).contains(&count) {
         return Err(error::invalid_parameter("count must be between 1 and 10."));
