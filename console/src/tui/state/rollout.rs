@@ -2,7 +2,7 @@
 
 use super::{Handled, Pointer, RunView, Screen, ScreenState, World, logs::LogsState};
 use crate::{
-    model::{EnvironmentName, RawLogEvent, RolloutProgress, RunId, StoppedInstance},
+    model::{Action, EnvironmentName, RawLogEvent, RolloutProgress, RunId, StoppedInstance},
     operate::RunOutcome,
     platform::{LinkTarget, PlatformError},
     tui::{
@@ -148,20 +148,25 @@ pub fn verdict(run: &RunView, world: &World) -> Option<(String, String)> {
         RunOutcome::Done if ill.is_some() => (
             format!("{to} is live in {name}, and something is wrong"),
             format!(
-                "{} {} goes back to the last known-good release.",
-                ill.unwrap_or_default(),
+                "{}. {} goes back to the last known-good release.",
+                told(&ill.unwrap_or_default()),
                 key(Command::Rollback)
             ),
         ),
-        RunOutcome::Done => match &run.plan.to {
-            Some(_) => (
+        // What a further rollback would land on is the plan's to say: it is not always `from`.
+        RunOutcome::Done => match (&run.plan.to, &run.plan.action) {
+            (Some(_), Action::Deploy { .. } | Action::Promote { .. }) => (
                 format!("{to} is live in {name}"),
                 format!(
-                    "Nothing to do. {} would go back to {from}.",
+                    "Nothing to do. {} goes back if users see it otherwise.",
                     key(Command::Rollback)
                 ),
             ),
-            None => (format!("Done: {to} in {name}"), "Nothing to do.".to_owned()),
+            (Some(_), _) => (
+                format!("{to} is live in {name}"),
+                "Nothing to do.".to_owned(),
+            ),
+            (None, _) => (format!("Done: {to} in {name}"), "Nothing to do.".to_owned()),
         },
         RunOutcome::RolledBack { reason } => (
             format!("{to} failed in {name}; {from} serves again"),

@@ -2,7 +2,7 @@
 
 use super::common;
 use crate::{
-    model::{AlarmState, Metrics, Series},
+    model::{AlarmState, Metrics, Series, Symptom},
     tui::{
         state::{EnvironmentState, Target, World, environments::EnvironmentsState},
         theme::{self, Role, Theme},
@@ -359,6 +359,10 @@ pub fn series(env: &EnvironmentState, world: &World, theme: &Theme, area: Rect, 
         );
         return;
     };
+    let is_slow = env.assessment.as_ref().is_some_and(|assessment| {
+        let slow = |symptom: &Symptom| matches!(symptom, Symptom::Slow { .. });
+        assessment.symptoms.iter().any(slow)
+    });
     let columns = usize::from(area.width).saturating_sub(LABEL + VALUE + 1);
     if columns == 0 || area.height == 0 {
         return;
@@ -408,7 +412,7 @@ pub fn series(env: &EnvironmentState, world: &World, theme: &Theme, area: Rect, 
     }
     let axis_rows = 2.min(area.height.saturating_sub(3));
     let high = usize::from(area.height - axis_rows) / shown.len();
-    let high = high.clamp(1, 8);
+    let high = high.clamp(1, 10);
     let mut rows = area.rows();
     for (label, values, role, floor, unit) in shown {
         let top = values
