@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod cost;
 mod deploy;
+mod docs;
 mod doctor;
 mod envs;
 pub mod exit;
@@ -105,6 +106,9 @@ pub enum Command {
     Config(config::ConfigCommand),
     /// Prints a shell's completion script.
     Completions(completions::CompletionsArgs),
+    /// Writes the generated pages and pictures of the documentation.
+    #[command(subcommand, hide = true)]
+    Docs(docs::DocsCommand),
 }
 
 /// Runs one headless command to its exit code.
@@ -125,6 +129,7 @@ pub async fn run(global: &Global, command: Command) -> Result<u8, Failure> {
         Command::Local(command) => local::run(global, command).await,
         Command::Config(command) => config::run(global, command),
         Command::Completions(args) => completions::run(args),
+        Command::Docs(command) => docs::run(command),
     }
 }
 
