@@ -84,16 +84,20 @@ pub(crate) mod tests {
     use super::*;
     use crate::settings::{Credentials, DataDir, Pace, TaskProgram};
 
-    /// A cloud in a directory of its own, with nothing running.
-    pub(crate) fn cloud_in(directory: &std::path::Path) -> Arc<Cloud> {
-        Cloud::load(Settings {
+    /// Settings of a cloud in a directory of its own.
+    pub(crate) fn settings_in(directory: &std::path::Path) -> Settings {
+        Settings {
             data: DataDir::under(directory),
             credentials: Credentials::generate(),
             idle: None,
             pace: Pace::default(),
             task_program: TaskProgram::this_executable().expect("this executable"),
-        })
-        .expect("a cloud")
+        }
+    }
+
+    /// A cloud in a directory of its own, with nothing running.
+    pub(crate) fn cloud_in(directory: &std::path::Path) -> Arc<Cloud> {
+        Cloud::load(settings_in(directory)).expect("a cloud")
     }
 
     #[test]

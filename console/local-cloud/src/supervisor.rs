@@ -203,3 +203,22 @@ async fn idle(cloud: &Cloud) -> &'static str {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_cloud_that_nobody_uses_or_whose_directory_is_gone_ends() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut settings = crate::cloud::tests::settings_in(directory.path());
+        settings.idle = Some(Duration::ZERO);
+        let cloud = Cloud::load(settings.clone()).expect("a cloud");
+        assert_eq!(idle(&cloud).await, "nobody has used it for its idle time");
+
+        settings.idle = None;
+        let cloud = Cloud::load(settings).expect("a cloud");
+        directory.close().expect("removed");
+        assert_eq!(idle(&cloud).await, "its directory is gone");
+    }
+}

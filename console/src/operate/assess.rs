@@ -275,6 +275,7 @@ impl Assessed<'_> {
         estimate: Option<Timestamp>,
     ) -> (Option<Cause>, String) {
         let onset = estimate.unwrap_or(earliest);
+        let latest = earliest + self.onset_width(estimate);
         let blamed = self
             .changes()
             .filter(|rollout| rollout.started_at <= onset)
@@ -289,12 +290,17 @@ impl Assessed<'_> {
             );
             return (Some(Cause::Rollout { release, after_s }), tail);
         }
-        // Only the step is known, and a rollout began within it: either may have come first.
-        if estimate.is_none()
-            && let Some(rollout) = self.first_after(earliest)
-            && rollout.started_at <= self.latest_onset(earliest)
+        // A rollout began within the same step: which of the two came first is more than the data
+        // says, for an estimate within a step hangs on a handful of requests.
+        if let Some(rollout) = self.first_after(earliest)
+            && rollout.started_at <= latest
         {
-            return (None, format!(", while {} was going out", name(rollout)));
+            let tail = format!(
+                " — began within {} of {} going out",
+                duration_words(latest.duration_since(earliest)),
+                name(rollout)
+            );
+            return (None, tail);
         }
         if let Some(rollout) = self.first_after(onset) {
             return before_rollout(rollout);
@@ -360,9 +366,10 @@ impl Assessed<'_> {
         }
     }
 
-    fn latest_onset(&self, earliest: Timestamp) -> Timestamp {
+    /// How long after `earliest` it may have begun: a step of the series, and for an alarm its lag.
+    fn onset_width(&self, estimate: Option<Timestamp>) -> SignedDuration {
         let step = SignedDuration::from_secs(self.metrics.error_percent.step_s.max(1));
-        earliest + step.max(ALARM_LAG)
+        if estimate.is_some() { step } else { step.max(ALARM_LAG) }
     }
 
     /// What is wrong and since when, in words.

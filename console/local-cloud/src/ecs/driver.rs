@@ -1,6 +1,7 @@
 //! Does what the scheduler decides: starts and ends the processes of tasks and tells the load
 //! balancer about them.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,12 +21,19 @@ use crate::proxy::{self, HealthState};
 pub async fn run_forever(cloud: Arc<Cloud>) {
     let tick = cloud.settings.pace.scheduler_tick;
     while !cloud.ecs.closing.load(Ordering::Acquire) {
+        let changed = cloud.ecs.changed.swap(false, Ordering::AcqRel);
         let effects = look(&cloud);
-        cloud.ecs.changed.store(true, Ordering::Release);
         for effect in effects {
             tokio::spawn(perform(cloud.clone(), effect));
         }
-        if let Err(error) = cloud.ecs.save() {
+        // A steady service says nothing new, and writing it five times a second would only
+        // keep a processor warm.
+        let moving = cloud
+            .ecs
+            .read(|world| world.services.iter().any(|s| !s.steady));
+        if (changed || moving)
+            && let Err(error) = cloud.ecs.save()
+        {
             tracing::error!(%error, "the state of ECS cannot be kept; free some space");
         }
         let _ = tokio::time::timeout(tick, cloud.ecs.wake.notified()).await;
@@ -34,10 +42,11 @@ pub async fn run_forever(cloud: Arc<Cloud>) {
 
 /// One look of the scheduler at the world.
 fn look(cloud: &Cloud) -> Vec<Effect> {
-    let alarms = cloud.alarms.all();
+    let alarms = LazyCell::new(|| cloud.alarms.all());
     let alarm = |name: &str| {
         let found = alarms.iter().find(|a| a.definition.name == name)?;
-        let periods = i64::from(found.definition.evaluation_periods);
+        // One more than it looks at, since the first may have begun before the rollout.
+        let periods = i64::from(found.definition.evaluation_periods) + 1;
         Some(AlarmView {
             red: found.status.state == AlarmState::Alarm,
             window_ms: periods * found.definition.metric.period_s() * 1000,
@@ -216,13 +225,14 @@ fn check_architecture(image: &str, wanted: Option<&str>) -> Result<(), String> {
 }
 
 /// The override of this task's container, if any.
-fn container_override<'a>(task: &'a Task) -> Option<&'a Value> {
+fn container_override(task: &Task) -> Option<&Value> {
     members::list(&task.overrides, "containerOverrides")
         .iter()
         .find(|o| members::text(o, "name") == Some(task.container.as_str()))
 }
 
-/// The container's command. Without one the process is told which task it is, for `ps`.
+/// The container's command. Without one the process is told which task it is, which the API does
+/// not read but `ps` shows.
 fn arguments(plan: &Plan) -> Vec<String> {
     let own = container_override(&plan.task)
         .map(|o| members::texts(o, "command"))

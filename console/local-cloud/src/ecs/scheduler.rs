@@ -32,7 +32,7 @@ pub enum TargetState {
 pub struct AlarmView {
     /// It is in `ALARM`.
     pub red: bool,
-    /// Its evaluation periods times their length: how long it takes to notice something.
+    /// How long it takes to notice something.
     pub window_ms: i64,
 }
 
@@ -606,3 +606,6 @@ impl Task {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

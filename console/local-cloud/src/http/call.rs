@@ -90,7 +90,12 @@ impl Call {
     pub fn read(head: &Parts, body: &Bytes) -> Self {
         let header = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok());
         let content_type = header("content-type").unwrap_or_default();
-        let (service, protocol, action) = if let Some(target) = header("x-amz-target") {
+        let path = head.uri.path();
+        let (service, protocol, action) = if path.starts_with(crate::admin::PREFIX) {
+            let content_type = "application/json";
+            let action = path.to_owned();
+            (Service::Unknown, Protocol::Json { content_type }, action)
+        } else if let Some(target) = header("x-amz-target") {
             let (prefix, action) = target.rsplit_once('.').unwrap_or(("", target));
             let content_type = if content_type.starts_with(JSON_1_0) {
                 JSON_1_0
@@ -102,7 +107,7 @@ impl Call {
                 Protocol::Json { content_type },
                 action.to_owned(),
             )
-        } else if let Some((service, action)) = rpc_path(head.uri.path()) {
+        } else if let Some((service, action)) = rpc_path(path) {
             let service = match service {
                 CLOUDWATCH_SERVICE => Service::CloudWatch,
                 _ => Service::Unknown,
@@ -115,10 +120,6 @@ impl Call {
             let service = find(&VERSIONS, params.get("Version").unwrap_or_default());
             let action = params.get("Action").unwrap_or_default().to_owned();
             (service, Protocol::Query, action)
-        } else if head.uri.path().starts_with(crate::admin::PREFIX) {
-            let content_type = "application/json";
-            let action = head.uri.path().to_owned();
-            (Service::Unknown, Protocol::Json { content_type }, action)
         } else {
             (Service::S3, Protocol::Rest, s3_action(head).to_owned())
         };

@@ -5,6 +5,8 @@ mod body;
 mod health;
 mod ports;
 mod targets;
+#[cfg(test)]
+mod tests;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -8,6 +8,8 @@ mod services;
 mod tags;
 mod task_definitions;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
