@@ -169,6 +169,14 @@ fn confirming() -> AppState {
 fn rollout() -> AppState {
     let mut world = fixtures::world();
     let run = fixtures::run_in_progress();
+    // Two of prod's tasks are the new ones: their log lines are shown.
+    for env in world.environments.iter_mut().filter(|env| env.is_production()) {
+        let tasks = env.observation.iter_mut().flat_map(|seen| &mut seen.service.instances);
+        for task in tasks.take(2) {
+            task.revision = fixtures::revision("prod", 8).into();
+            task.release = Some("1.4.0".to_owned());
+        }
+    }
     let mut screen = RolloutState::new(run.id.clone(), "prod".into());
     world.runs.push(run);
     let asked = screen
