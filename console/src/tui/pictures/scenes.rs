@@ -5,11 +5,12 @@
 use crate::{
     logs::{TailEvent, TailLine, TailPhase, TailState},
     model::{
-        BillLine, BillOfResources, EnvironmentName, RolloutOutcome, RolloutTicket, RunId,
-        RunOutcome, Schedule,
+        BillLine, BillOfResources, EnvironmentName, RawLogEvent, RolloutOutcome, RolloutTicket,
+        RunId, RunOutcome, Schedule,
     },
     store::RunRecord,
     tui::{
+        command::Command,
         effect::Effect,
         exchange::{
             cost::{CostReply, CostRequest},
@@ -19,7 +20,10 @@ use crate::{
         },
         fixtures,
         message::{Generation, Message},
-        state::{ScreenState, World, cost::CostState, history::HistoryState, logs::LogsState, releases::ReleasesState},
+        state::{
+            Handled, ScreenState, World, cost::CostState, history::HistoryState, logs::LogsState,
+            releases::ReleasesState,
+        },
     },
 };
 use std::sync::Arc;
@@ -123,6 +127,14 @@ impl LogDesk {
         self.settle(effects)
     }
 
+    /// Runs a command on the screen; answers the effects that are not its own business.
+    pub fn run(&mut self, command: Command, argument: Option<&str>) -> Vec<Effect> {
+        match self.state.command(command, argument, &self.world) {
+            Handled::Consumed(effects) => self.settle(effects),
+            Handled::Ignored => Vec::new(),
+        }
+    }
+
     /// Does what is left to do, and hands on the other effects.
     pub fn settle(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
         let mut rest = Vec::new();
@@ -139,6 +151,26 @@ impl LogDesk {
         rest.reverse();
         rest
     }
+}
+
+/// The newest lines of the tasks that a rollout brings.
+pub fn last_words() -> Vec<RawLogEvent> {
+    let line = |ago_s: i64, text: String| {
+        let at_ms = fixtures::ago(ago_s).as_millisecond();
+        RawLogEvent {
+            id: format!("{at_ms}"),
+            stream: STREAMS[0].to_owned(),
+            timestamp_ms: at_ms,
+            ingested_ms: at_ms + 400,
+            message: text,
+        }
+    };
+    vec![
+        line(41, r#"{"level":"INFO","message":"listening on 0.0.0.0:8080","release":"1.4.0"}"#.to_owned()),
+        line(38, r#"{"level":"INFO","message":"schema is 4, which this release knows","release":"1.4.0"}"#.to_owned()),
+        line(30, request(1, 200, 3)),
+        line(12, request(2, 200, 4)),
+    ]
 }
 
 /// A canonical request line of the API.
@@ -292,7 +324,16 @@ pub fn records() -> Vec<RunRecord> {
         started_at: fixtures::ago(ago_s),
         deadline_at: fixtures::ago(ago_s - 1_800),
         ticket: Some(RolloutTicket {
-            rollout: Some(fixtures::record(environment, number, "1.5.0", ago_s, RolloutOutcome::InProgress).id),
+            rollout: Some(
+                fixtures::record(
+                    environment,
+                    number,
+                    "1.5.0",
+                    ago_s,
+                    RolloutOutcome::InProgress,
+                )
+                .id,
+            ),
             revision: Some(fixtures::revision(environment, number).into()),
             handle: None,
             sent_at: fixtures::ago(ago_s - 2),
@@ -309,7 +350,8 @@ pub fn records() -> Vec<RunRecord> {
     rollback.reason = Some("5xx since 13:53".to_owned());
     (rollback.outcome, rollback.finished_at) = (None, None);
     let mut broken = record(7, "prod", "deploy", "ana", 571);
-    broken.break_glass = Some("checkout is down, the fix cannot wait for the freeze to end".to_owned());
+    broken.break_glass =
+        Some("checkout is down, the fix cannot wait for the freeze to end".to_owned());
     let mut tripped = record(6, "staging", "deploy", "ci", 7_500);
     tripped.to = Some("1.6.0".to_owned());
     tripped.outcome = Some(RunOutcome::RolledBack {
