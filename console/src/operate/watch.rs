@@ -176,7 +176,7 @@ impl Watch {
 
     /// Audit, judgement, lock, and only then the word: whoever sees the outcome may rely on them.
     async fn finish(mut self, outcome: RunOutcome) {
-        let at = self.inner.now();
+        let at = self.ended_at(&outcome);
         let run = self.permit.run().clone();
         for attempt in 1..=FINISH_ATTEMPTS {
             match self.inner.store.finish_run(&run, &outcome, at).await {
@@ -203,6 +203,18 @@ impl Watch {
             state.lock = None;
             state.end(outcome, at);
         });
+    }
+
+    /// When it was over: a run that is resumed may have ended long before somebody looked.
+    fn ended_at(&self, outcome: &RunOutcome) -> Timestamp {
+        let now = self.inner.now();
+        let state = self.state.borrow();
+        let told = state
+            .progress
+            .as_ref()
+            .and_then(|progress| progress.record.finished_at)
+            .filter(|_| !matches!(outcome, RunOutcome::TimedOut { .. }));
+        told.map_or(now, |at| at.clamp(state.started_at.min(now), now))
     }
 
     /// Whether the plan went to an older revision. One that the operator chose may be newer; where
