@@ -50,7 +50,9 @@ async fn run(cli: Cli) -> Result<u8, Failure> {
             };
             let context = Context::open(options).await?;
             let _log = logging(&context);
-            tui::app::run(context).await.map_err(|error| Failure::internal(error.to_string()))?;
+            tui::app::run(context)
+                .await
+                .map_err(|error| Failure::internal(error.to_string()))?;
             Ok(cli::exit::DONE)
         }
     }

@@ -19,7 +19,10 @@ use crate::{
         },
         fixtures,
         message::{Generation, Message},
-        state::{ScreenState, World, cost::CostState, history::HistoryState, logs::LogsState, releases::ReleasesState},
+        state::{
+            ScreenState, World, cost::CostState, history::HistoryState, logs::LogsState,
+            releases::ReleasesState,
+        },
     },
 };
 use std::sync::Arc;
@@ -292,7 +295,16 @@ pub fn records() -> Vec<RunRecord> {
         started_at: fixtures::ago(ago_s),
         deadline_at: fixtures::ago(ago_s - 1_800),
         ticket: Some(RolloutTicket {
-            rollout: Some(fixtures::record(environment, number, "1.5.0", ago_s, RolloutOutcome::InProgress).id),
+            rollout: Some(
+                fixtures::record(
+                    environment,
+                    number,
+                    "1.5.0",
+                    ago_s,
+                    RolloutOutcome::InProgress,
+                )
+                .id,
+            ),
             revision: Some(fixtures::revision(environment, number).into()),
             handle: None,
             sent_at: fixtures::ago(ago_s - 2),
@@ -309,7 +321,8 @@ pub fn records() -> Vec<RunRecord> {
     rollback.reason = Some("5xx since 13:53".to_owned());
     (rollback.outcome, rollback.finished_at) = (None, None);
     let mut broken = record(7, "prod", "deploy", "ana", 571);
-    broken.break_glass = Some("checkout is down, the fix cannot wait for the freeze to end".to_owned());
+    broken.break_glass =
+        Some("checkout is down, the fix cannot wait for the freeze to end".to_owned());
     let mut tripped = record(6, "staging", "deploy", "ci", 7_500);
     tripped.to = Some("1.6.0".to_owned());
     tripped.outcome = Some(RunOutcome::RolledBack {

@@ -55,12 +55,20 @@ fn table(state: &HistoryState, world: &World, theme: &Theme, area: Rect, buf: &m
         .limited_to()
         .and_then(|name| world.environment(name))
         .is_some_and(|env| env.is_production());
-    let role = if production { Role::Bad } else { Role::FocusedFrame };
+    let role = if production {
+        Role::Bad
+    } else {
+        Role::FocusedFrame
+    };
     let of = state
         .limited_to()
         .map_or("all environments", |name| name.as_str());
     let shown = state.shown();
-    let more = if state.complete || state.records.is_none() { "" } else { "+" };
+    let more = if state.complete || state.records.is_none() {
+        ""
+    } else {
+        "+"
+    };
     let title = format!("History · {of} · {}{more} changes", shown.len());
     let title = Line::from(span(theme, Role::Strong, title));
     let inner = paint::frame(buf, theme, area, role, title, right(state, theme));
@@ -89,14 +97,19 @@ fn table(state: &HistoryState, world: &World, theme: &Theme, area: Rect, buf: &m
 fn right(state: &HistoryState, theme: &Theme) -> Line<'static> {
     if let Some((typed, cursor)) = state.filter.shown() {
         let mut line = Line::from(span(theme, Role::Key, "/"));
-        line.spans.extend(input::line(theme, typed, cursor, 24).spans);
+        line.spans
+            .extend(input::line(theme, typed, cursor, 24).spans);
         if let Some(error) = state.filter.error() {
             line.push_span(span(theme, Role::Warn, format!("  {error}")));
         }
         return line;
     }
     if let (Some(error), Some(_)) = (&state.failure, &state.records) {
-        return Line::from(span(theme, Role::Bad, format!("▲ {}", text::cut(error, 60))));
+        return Line::from(span(
+            theme,
+            Role::Bad,
+            format!("▲ {}", text::cut(error, 60)),
+        ));
     }
     Line::from(span(theme, Role::Dim, "tab next environment"))
 }
@@ -215,7 +228,9 @@ fn empty(state: &HistoryState, world: &World, theme: &Theme, area: Rect, buf: &m
             .map_or_else(String::new, |name| format!(" in {name}"));
         (
             Role::Dim,
-            format!("Nothing was changed{of} from this machine yet. Every deploy, rollback, restart and scale is recorded here before it is sent."),
+            format!(
+                "Nothing was changed{of} from this machine yet. Every deploy, rollback, restart and scale is recorded here before it is sent."
+            ),
         )
     };
     let wrapped = text::wrap(&message, usize::from(area.width).saturating_sub(2));

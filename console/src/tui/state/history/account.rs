@@ -30,7 +30,11 @@ pub fn duration(record: &RunRecord, world: &World) -> SignedDuration {
 
 fn stamp(at: Timestamp, world: &World) -> String {
     let zoned = at.to_zoned(world.zone.clone());
-    format!("{} {}", zoned.strftime("%Y-%m-%d %H:%M:%S"), world.zone_label)
+    format!(
+        "{} {}",
+        zoned.strftime("%Y-%m-%d %H:%M:%S"),
+        world.zone_label
+    )
 }
 
 fn who(record: &RunRecord) -> String {
@@ -105,11 +109,20 @@ fn stages(out: &mut String, record: &RunRecord, live: Option<&RunView>, world: &
         }
         return;
     }
-    let _ = writeln!(out, "  {:<12} {}", "confirmed", stamp(record.started_at, world));
+    let _ = writeln!(
+        out,
+        "  {:<12} {}",
+        "confirmed",
+        stamp(record.started_at, world)
+    );
     match &record.ticket {
         Some(ticket) => {
             let rollout = ticket.rollout.as_ref().map_or("", |id| id.short());
-            let line = format!("  {:<12} {}  {rollout}", "sent", stamp(ticket.sent_at, world));
+            let line = format!(
+                "  {:<12} {}  {rollout}",
+                "sent",
+                stamp(ticket.sent_at, world)
+            );
             let _ = writeln!(out, "{}", line.trim_end());
         }
         None => {
@@ -134,7 +147,11 @@ fn plan_text(out: &mut String, plan: &Plan, world: &World) {
         let _ = writeln!(out, "  warning     {warning}");
     }
     if let Some(cost) = &plan.cost {
-        let _ = writeln!(out, "  cost        {} → {} a month", cost.before, cost.after);
+        let _ = writeln!(
+            out,
+            "  cost        {} → {} a month",
+            cost.before, cost.after
+        );
     }
     out.push_str("\nDIFF\n");
     if plan.prepared.diff.lines.is_empty() {
