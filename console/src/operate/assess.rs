@@ -369,7 +369,11 @@ impl Assessed<'_> {
     /// How long after `earliest` it may have begun: a step of the series, and for an alarm its lag.
     fn onset_width(&self, estimate: Option<Timestamp>) -> SignedDuration {
         let step = SignedDuration::from_secs(self.metrics.error_percent.step_s.max(1));
-        if estimate.is_some() { step } else { step.max(ALARM_LAG) }
+        if estimate.is_some() {
+            step
+        } else {
+            step.max(ALARM_LAG)
+        }
     }
 
     /// What is wrong and since when, in words.
