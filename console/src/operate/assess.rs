@@ -295,11 +295,7 @@ impl Assessed<'_> {
         if let Some(rollout) = self.first_after(earliest)
             && rollout.started_at <= latest
         {
-            let tail = format!(
-                " — began within {} of {} going out",
-                duration_words(latest.duration_since(earliest)),
-                name(rollout)
-            );
+            let tail = format!(", while {} was going out", name(rollout));
             return (None, tail);
         }
         if let Some(rollout) = self.first_after(onset) {

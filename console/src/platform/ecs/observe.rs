@@ -94,7 +94,9 @@ impl EcsPlatform {
 
     /// Service, tasks, targets, alarms and task definitions, asked for side by side.
     pub(super) async fn world(&self) -> Result<World, PlatformError> {
-        let (service, tasks) = futures::try_join!(self.service(), self.tasks())?;
+        // When both fail, the service's error says more (its nearest name, the cluster).
+        let (service, tasks) = futures::join!(self.service(), self.tasks());
+        let (service, tasks) = (service?, tasks?);
         let (groups, balanced_port) = service::target_groups(&service);
         let guards = service::guarding_alarms(&service);
         let wanted = service

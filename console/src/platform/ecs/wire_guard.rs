@@ -55,8 +55,7 @@ impl Intercept for WireGuard {
         "WireGuard"
     }
 
-    // Not `read_before_execution`: for a client's interceptors it runs before the operation has
-    // said its name.
+    // Earlier, in `read_before_execution`, a client's interceptors do not see the operation yet.
     fn read_before_serialization(
         &self,
         _: &BeforeSerializationInterceptorContextRef<'_>,
@@ -141,5 +140,107 @@ impl Intercept for KeepDate {
             .map(|date| date.timestamp());
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = date;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{operations::OPERATIONS, session::Session};
+    use super::*;
+    use crate::{config::EcsConfig, platform::PlatformError};
+    use std::time::Duration;
+    use tokio::net::TcpListener;
+
+    /// A session whose endpoint is a listener that nobody answers on; who connects is seen.
+    async fn session() -> (Session, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let session = Session::new(&EcsConfig {
+            region: "us-east-1".to_owned(),
+            profile: None,
+            role_arn: None,
+            endpoint_url: Some(format!("http://{address}")),
+            static_credentials: Some(("key".to_owned(), "secret".to_owned())),
+            local: true,
+            cluster: "dev".to_owned(),
+            service: "api".to_owned(),
+            container: None,
+            log_group: None,
+            alarm_prefixes: Vec::new(),
+        });
+        (session, listener)
+    }
+
+    async fn nobody_connected(listener: &TcpListener) -> bool {
+        tokio::time::timeout(Duration::from_millis(20), listener.accept())
+            .await
+            .is_err()
+    }
+
+    #[tokio::test]
+    async fn no_mutating_operation_of_the_list_leaves_a_reading_client() {
+        let (session, listener) = session().await;
+        for operation in OPERATIONS {
+            if operation.effect == Effect::Reads {
+                continue;
+            }
+            macro_rules! attempt {
+                ($client:ident, $call:ident $(, $field:ident = $value:expr)*) => {
+                    session
+                        .read(operation, |clients| {
+                            clients.$client.$call()$(.$field($value))*.send()
+                        })
+                        .await
+                        .map(drop)
+                };
+            }
+            let result = match operation.name {
+                "RegisterTaskDefinition" => attempt!(ecs, register_task_definition, family = "a"),
+                "UpdateService" => attempt!(ecs, update_service, service = "api"),
+                "StopServiceDeployment" => {
+                    attempt!(ecs, stop_service_deployment, service_deployment_arn = "a")
+                }
+                "StopTask" => attempt!(ecs, stop_task, task = "a"),
+                "PutObject" => attempt!(s3, put_object, bucket = "b", key = "k"),
+                "DeleteObject" => attempt!(s3, delete_object, bucket = "b", key = "k"),
+                name => panic!("{name} is new in the list and not tried here"),
+            };
+            let refused = PlatformError::NotPermitted {
+                operation: operation.name.to_owned(),
+            };
+            assert_eq!(result, Err(refused));
+            assert!(
+                nobody_connected(&listener).await,
+                "{} was sent",
+                operation.name
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn an_operation_that_is_not_on_the_list_is_refused_whatever_it_does() {
+        let (session, listener) = session().await;
+        let result = session
+            .read(&super::super::operations::LIST_TASKS, |clients| {
+                clients.ecs.list_account_settings().send()
+            })
+            .await;
+        assert!(
+            matches!(result, Err(PlatformError::NotPermitted { .. })),
+            "{result:?}"
+        );
+        assert!(nobody_connected(&listener).await);
+    }
+
+    #[tokio::test]
+    async fn a_reading_operation_is_sent() {
+        let (session, listener) = session().await;
+        let call = session.read(&super::super::operations::LIST_TASKS, |clients| {
+            clients.ecs.list_tasks().cluster("dev").send()
+        });
+        tokio::select! {
+            _ = call => panic!("nobody answers"),
+            connection = listener.accept() => assert!(connection.is_ok()),
+        }
     }
 }

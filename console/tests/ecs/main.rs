@@ -1,0 +1,7 @@
+//! The ECS adapter against a control plane that behaves: real rollouts of real processes, over
+//! the wire protocols of AWS.
+
+mod changes;
+mod faults;
+mod laboratory;
+mod looking;
