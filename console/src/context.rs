@@ -155,8 +155,15 @@ pub fn author() -> Author {
     let name = variable("OPSCONSOLE_AUTHOR")
         .or_else(|| variable("USER"))
         .or_else(|| variable("LOGNAME"))
+        .or_else(login_name)
         .unwrap_or_else(|| "unknown".to_owned());
     Author { name, host }
+}
+
+/// The name that the system's user database has for us; shells without a login set no variable.
+fn login_name() -> Option<String> {
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok()??;
+    Some(user.name)
 }
 
 /// Connects to what the configuration says; for the local cloud that is wherever it runs now, so it

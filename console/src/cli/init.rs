@@ -1,9 +1,17 @@
 //! `opsconsole init`: finds ECS services in a profile and region and writes the configuration.
 
 use super::{Failure, Global, OutputFormat, exit, output::print_json};
-use crate::{config, platform::ecs::{self, DiscoverOptions}};
+use crate::{
+    config::{self, EcsConfig, EnvironmentConfig, Guard, PlatformConfig},
+    model::EnvironmentName,
+    platform::ecs,
+};
 use clap::Args;
 use serde_json::json;
+use std::collections::BTreeMap;
+
+/// How often a found environment is looked at, in seconds.
+const REFRESH_S: u64 = 5;
 
 /// Arguments of `init`.
 #[derive(Debug, Args)]
@@ -11,16 +19,13 @@ pub struct InitArgs {
     /// The profile in ~/.aws/config; the default credentials when not given.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// The region to look in; the profile's own when not given.
-    #[arg(long, value_name = "REGION")]
-    region: Option<String>,
-    /// A role to assume on top.
-    #[arg(long, value_name = "ARN")]
-    role_arn: Option<String>,
+    /// The region to look in.
+    #[arg(long, env = "AWS_REGION", value_name = "REGION")]
+    region: String,
     /// Another endpoint for every AWS service.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, env = "AWS_ENDPOINT_URL", value_name = "URL")]
     endpoint_url: Option<String>,
-    /// Shows what would be written and writes nothing.
+    /// Lists what was found and writes nothing.
     #[arg(long)]
     dry_run: bool,
 }
@@ -28,43 +33,115 @@ pub struct InitArgs {
 /// Looks, then writes what is new; what the file says already, guards above all, stays.
 pub async fn run(global: &Global, args: InitArgs) -> Result<u8, Failure> {
     let format = OutputFormat::table_or_json(global.output)?;
-    let path = config::resolve_path(global.config.clone())
+    let path = global
+        .config
+        .clone()
+        .or_else(|| config::resolve_path(None))
         .or_else(config::default_path)
         .ok_or_else(|| Failure::usage("there is no home directory; name a file with --config"))?;
-    let found = ecs::discover(&DiscoverOptions {
-        profile: args.profile,
-        region: args.region,
-        role_arn: args.role_arn,
-        endpoint_url: args.endpoint_url,
-    })
+    let found = ecs::discover(
+        args.profile.as_deref(),
+        &args.region,
+        args.endpoint_url.as_deref(),
+    )
     .await?;
     if found.is_empty() {
         return Err(Failure::usage(
             "no ECS service is visible there. Check --profile and --region; `aws ecs list-clusters` shows what the credentials see",
         ));
     }
-    let before = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(Failure::internal(format!("cannot read {}: {error}", path.display()))),
-    };
-    let merged = config::merge(&path, &before, &found).map_err(|error| Failure::usage(error.to_string()))?;
+    let environments = named(found);
     if args.dry_run {
-        print!("{}", merged.text);
+        for environment in &environments {
+            let PlatformConfig::Ecs(ecs) = &environment.platform;
+            println!(
+                "{}: {}/{} in {}",
+                environment.name, ecs.cluster, ecs.service, ecs.region
+            );
+        }
         return Ok(exit::DONE);
     }
-    config::write(&path, &merged.text).map_err(|error| Failure::usage(error.to_string()))?;
+    let written =
+        config::write(&path, &environments).map_err(|error| Failure::usage(error.to_string()))?;
     match format {
-        OutputFormat::Json => print_json(&json!({"path": path, "added": merged.added, "kept": merged.kept}))?,
+        OutputFormat::Json => {
+            print_json(&json!({"path": path, "added": written.added, "kept": written.kept}))?;
+        }
         _ => {
-            for name in &merged.added {
-                println!("added   {name}");
+            for name in &written.added {
+                println!("added  {name}");
             }
-            for name in &merged.kept {
-                println!("kept    {name}, which the file has already");
+            for name in &written.kept {
+                println!("kept   {name}, which the file has already");
             }
             println!("wrote {}. Next: opsconsole doctor", path.display());
         }
     }
     Ok(exit::DONE)
+}
+
+/// Names them: the cluster's name where it has one service, else cluster and service.
+fn named(found: Vec<EcsConfig>) -> Vec<EnvironmentConfig> {
+    let mut services: BTreeMap<String, usize> = BTreeMap::new();
+    for ecs in &found {
+        *services.entry(ecs.cluster.clone()).or_default() += 1;
+    }
+    found
+        .into_iter()
+        .map(|ecs| {
+            let name = if services.get(&ecs.cluster) == Some(&1) {
+                ecs.cluster.clone()
+            } else {
+                format!("{}-{}", ecs.cluster, ecs.service)
+            };
+            EnvironmentConfig {
+                guard: Guard::default_for(&name),
+                name: EnvironmentName::new(name),
+                freeze: Vec::new(),
+                account: None,
+                lock: None,
+                runbook: None,
+                refresh_s: REFRESH_S,
+                extra_bill: Vec::new(),
+                platform: PlatformConfig::Ecs(ecs),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(cluster: &str, service: &str) -> EcsConfig {
+        EcsConfig {
+            region: "eu-central-1".to_owned(),
+            profile: None,
+            role_arn: None,
+            endpoint_url: None,
+            static_credentials: None,
+            local: false,
+            cluster: cluster.to_owned(),
+            service: service.to_owned(),
+            container: None,
+            log_group: None,
+            alarm_prefixes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_cluster_of_one_service_gives_its_name_and_production_is_guarded() {
+        let named = named(vec![
+            service("shop-prod", "api"),
+            service("lab", "a"),
+            service("lab", "b"),
+        ]);
+        let names: Vec<&str> = named
+            .iter()
+            .map(|environment| environment.name.as_str())
+            .collect();
+        assert_eq!(names, ["shop-prod", "lab-a", "lab-b"]);
+        assert_eq!(named[0].guard, Guard::TypeName);
+        assert_eq!(named[1].guard, Guard::Confirm);
+    }
 }

@@ -8,11 +8,14 @@ mod completions;
 mod config;
 mod cost;
 mod deploy;
+mod docs;
 mod doctor;
 mod envs;
 pub mod exit;
 mod history;
+mod init;
 mod local;
+mod logs;
 mod output;
 mod promote;
 mod releases;
@@ -77,6 +80,8 @@ pub enum Command {
     Envs(envs::EnvsArgs),
     /// Shows one service: tasks, stopped tasks, target health, alarms, events.
     Status(status::StatusArgs),
+    /// Prints or follows the logs of a service.
+    Logs(logs::LogsArgs),
     /// Brings a release live and watches until it, and nothing else, has won.
     Deploy(deploy::DeployArgs),
     /// Goes back to the last known-good revision, or to the one given.
@@ -95,6 +100,8 @@ pub enum Command {
     Releases(releases::ReleasesArgs),
     /// Shows who did what, when, and how it ended.
     History(history::HistoryArgs),
+    /// Finds ECS services in a profile and region and writes the configuration.
+    Init(init::InitArgs),
     /// Checks credentials, permissions, endpoints, clock and terminal, one line each.
     Doctor(doctor::DoctorArgs),
     /// Starts, stops and shows the local cloud.
@@ -105,6 +112,9 @@ pub enum Command {
     Config(config::ConfigCommand),
     /// Prints a shell's completion script.
     Completions(completions::CompletionsArgs),
+    /// Writes the generated pages and pictures of the documentation.
+    #[command(subcommand, hide = true)]
+    Docs(docs::DocsCommand),
 }
 
 /// Runs one headless command to its exit code.
@@ -112,6 +122,7 @@ pub async fn run(global: &Global, command: Command) -> Result<u8, Failure> {
     match command {
         Command::Envs(args) => envs::run(global, args).await,
         Command::Status(args) => status::run(global, args).await,
+        Command::Logs(args) => logs::run(global, args).await,
         Command::Deploy(args) => deploy::run(global, args).await,
         Command::Rollback(args) => rollback::run(global, args).await,
         Command::Promote(args) => promote::run(global, args).await,
@@ -121,10 +132,12 @@ pub async fn run(global: &Global, command: Command) -> Result<u8, Failure> {
         Command::Cost(args) => cost::run(global, args).await,
         Command::Releases(args) => releases::run(global, args).await,
         Command::History(args) => history::run(global, args).await,
+        Command::Init(args) => init::run(global, args).await,
         Command::Doctor(args) => doctor::run(global, args).await,
         Command::Local(command) => local::run(global, command).await,
         Command::Config(command) => config::run(global, command),
         Command::Completions(args) => completions::run(args),
+        Command::Docs(command) => docs::run(command),
     }
 }
 

@@ -1,6 +1,9 @@
 //! A line as it is printed or saved.
 
-use super::{line::json_fields, sanitize::clean};
+use super::{
+    line::{compact, json_fields},
+    sanitize::clean,
+};
 use crate::model::Level;
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
@@ -8,7 +11,8 @@ use std::io::{self, Write};
 /// How lines are printed or saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineFormat {
-    /// Time, stream, level and text: `2026-07-02T14:02:07.118Z 7be1c0de ERROR upstream timeout`.
+    /// Time, stream, level and text: `2026-07-02T14:02:07.118Z 7be1c0de ERROR upstream timeout`. JSON
+    /// reads as its message and then `name=value`.
     Text,
     /// The text alone, as the service wrote it.
     Raw,
@@ -45,7 +49,7 @@ impl LineFormat {
                     out,
                     "{} {stream} {level}{late} {}",
                     time(line.at_ms),
-                    line.text
+                    compact(line.text)
                 )
             }
             Self::Json => {
@@ -120,8 +124,8 @@ mod tests {
     fn a_line_is_printed_in_each_format() {
         assert_eq!(printed(LineFormat::Raw, LINE), format!("{}\n", LINE.text));
         assert_eq!(
-            printed(LineFormat::Text, Printed { text: "no", ..LINE }),
-            "2026-07-02T13:42:07.118Z 7be1c0de ERROR no\n"
+            printed(LineFormat::Text, LINE),
+            "2026-07-02T13:42:07.118Z 7be1c0de ERROR no n=1\n"
         );
         let parsed: Value = serde_json::from_str(&printed(LineFormat::Json, LINE)).unwrap();
         assert_eq!(parsed["time"], "2026-07-02T13:42:07.118Z");

@@ -68,7 +68,7 @@ pub fn svg(buffer: &Buffer, title: &str) -> String {
     let mut out = String::with_capacity(64 * 1024);
     let _ = writeln!(
         out,
-        r#"<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="title" viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="{FONT_SIZE}">"#
+        r#"<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="title" viewBox="0 0 {width} {height}" width="{width}" height="{height}" font-family="'DejaVu Sans Mono', Menlo, Consolas, ui-monospace, monospace" font-size="{FONT_SIZE}">"#
     );
     let _ = writeln!(out, r#"<title id="title">{}</title>"#, escape(title));
     let _ = writeln!(
@@ -77,7 +77,7 @@ pub fn svg(buffer: &Buffer, title: &str) -> String {
     );
     let _ = writeln!(
         out,
-        r#"<g transform="translate({MARGIN} {MARGIN})" style="white-space:pre">"#
+        r#"<g transform="translate({MARGIN} {MARGIN})" xml:space="preserve" style="white-space:pre">"#
     );
     for row in 0..area.height {
         let cells = row_of(buffer, row);
@@ -198,7 +198,8 @@ fn texts(out: &mut String, cells: &[Drawn<'_>], row: u32) {
 }
 
 /// Where the run that starts at `start` ends: the same look, and only plain characters are trusted
-/// to have the font's advance; any other stands alone, pinned to its own cell.
+/// to have the font's advance; any other stands alone, pinned to its own cell. Two blanks end a
+/// run as well: what stands in columns does not depend on how a reader treats white space.
 fn run_end(cells: &[Drawn<'_>], start: usize) -> usize {
     let first = &cells[start];
     if svg_shapes::shape(first.symbol).is_some() {
@@ -210,9 +211,12 @@ fn run_end(cells: &[Drawn<'_>], start: usize) -> usize {
     if !is_plain(first.symbol) {
         return start + 1;
     }
-    let alike = cells[start..]
-        .iter()
-        .take_while(|cell| cell.look == first.look && is_plain(cell.symbol));
+    let mut blanks = 0;
+    let alike = cells[start..].iter().take_while(|cell| {
+        let was_column = blanks >= 2 && cell.symbol != " ";
+        blanks = if cell.symbol == " " { blanks + 1 } else { 0 };
+        cell.look == first.look && is_plain(cell.symbol) && !was_column
+    });
     start + alike.count()
 }
 

@@ -112,41 +112,28 @@ fn record(cloud: &Cloud, task: &Measured, usage: &Usage, at: i64) {
 }
 
 fn record_counts(cloud: &Cloud, at: i64) {
-    let counts: Vec<(String, String, [(&str, usize); 3])> = cloud.ecs.read(|world| {
-        let services = world
-            .services
-            .iter()
-            .filter(|s| s.status != ServiceStatus::Inactive);
-        services
-            .map(|service| {
-                let count = |want: fn(&Task) -> bool| {
-                    let own = world.tasks.values().filter(|t| {
-                        t.cluster == service.cluster && t.service() == Some(service.name.as_str())
-                    });
-                    own.filter(|t| want(t)).count()
-                };
-                let counts = [
-                    ("RunningTaskCount", count(Task::is_running)),
-                    ("PendingTaskCount", count(Task::is_pending)),
-                    ("DesiredTaskCount", service.desired_count as usize),
-                ];
-                (service.cluster.clone(), service.name.clone(), counts)
-            })
-            .collect()
-    });
-    for (cluster, service, counts) in &counts {
-        let dimensions = [
-            ("ClusterName", cluster.as_str()),
-            ("ServiceName", service.as_str()),
-        ];
-        for (name, value) in counts {
-            cloud.metrics.record(
-                "ECS/ContainerInsights",
-                name,
-                &dimensions,
-                at,
-                *value as f64,
-            );
+    cloud.ecs.read(|world| {
+        let services = world.services.iter();
+        for service in services.filter(|s| s.status != ServiceStatus::Inactive) {
+            let count = |want: fn(&Task) -> bool| {
+                let own = world.tasks.values().filter(|t| {
+                    t.cluster == service.cluster && t.service() == Some(service.name.as_str())
+                });
+                own.filter(|t| want(t)).count()
+            };
+            let dimensions = [
+                ("ClusterName", service.cluster.as_str()),
+                ("ServiceName", service.name.as_str()),
+            ];
+            for (name, value) in [
+                ("RunningTaskCount", count(Task::is_running)),
+                ("PendingTaskCount", count(Task::is_pending)),
+                ("DesiredTaskCount", service.desired_count as usize),
+            ] {
+                cloud
+                    .metrics
+                    .record("ECS/ContainerInsights", name, &dimensions, at, value as f64);
+            }
         }
-    }
+    });
 }

@@ -10,6 +10,7 @@ mod discover;
 mod download;
 mod errors;
 mod execute;
+mod find_run;
 mod history;
 mod image;
 mod links;
@@ -45,13 +46,14 @@ use crate::{
     model::{
         Architecture, BillOfResources, Caller, Change, Metrics, Observation, Prepared, Release,
         ReleaseDigest, ReleaseRef, Revision, RevisionId, RolloutId, RolloutProgress, RolloutRecord,
-        RolloutTicket, Window,
+        RolloutTicket, RunId, Window,
     },
 };
 use async_trait::async_trait;
 use balancer::Balancers;
 use cache::Cache;
 use deployments::{DeploymentView, RevisionView};
+use jiff::Timestamp;
 use metrics::TaskUse;
 use operations::GET_CALLER_IDENTITY;
 use session::Session;
@@ -231,6 +233,15 @@ impl Platform for EcsPlatform {
         prepared: &Prepared,
     ) -> Result<RolloutTicket, PlatformError> {
         self.carry_out(permit, prepared).await
+    }
+
+    async fn find_run(
+        &self,
+        run: &RunId,
+        change: &Change,
+        since: Timestamp,
+    ) -> Result<Option<RolloutTicket>, PlatformError> {
+        self.trace_of(run, change, since).await
     }
 
     async fn progress(&self, ticket: &RolloutTicket) -> Result<RolloutProgress, PlatformError> {

@@ -97,9 +97,9 @@ pub enum LogsRequest {
     /// the home directory where that cannot be written; a notice says where.
     Save {
         /// What is held.
-        store: LogStore,
+        store: Box<LogStore>,
         /// What is shown of it.
-        filter: Filter,
+        filter: Box<Filter>,
         /// The file's name.
         name: String,
     },
@@ -217,7 +217,7 @@ impl LogsExchange {
                 name,
             } => {
                 tokio::task::spawn_blocking(move || {
-                    let notice = match save(store, filter, &name) {
+                    let notice = match save(*store, *filter, &name) {
                         Ok((path, lines)) => (
                             Level::Good,
                             format!("saved {lines} lines to {}", path.display()),
@@ -416,9 +416,211 @@ fn create(name: &str) -> std::io::Result<(PathBuf, std::fs::File)> {
 
 fn create_in(directory: &Path, name: &str) -> std::io::Result<(PathBuf, std::fs::File)> {
     let path = directory.join(name);
-    let file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&path)?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    // Log lines can hold what is nobody else's business.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&path)?;
     Ok((path, file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        logs::{TailLine, TailPhase},
+        model::RawLogEvent,
+        platform::Page,
+    };
+    use async_trait::async_trait;
+    use tokio::sync::watch;
+
+    /// Events of one stream, two a page, with an empty page before each.
+    struct Pages(Vec<RawLogEvent>);
+
+    #[async_trait]
+    impl LogPages for Pages {
+        fn budget_key(&self) -> String {
+            "test".to_owned()
+        }
+
+        async fn page(&self, request: &PageRequest) -> Result<Page, PlatformError> {
+            let end_ms = request.end_ms.unwrap_or(i64::MAX);
+            let within: Vec<&RawLogEvent> = self
+                .0
+                .iter()
+                .filter(|event| (request.start_ms..end_ms).contains(&event.timestamp_ms))
+                .collect();
+            let at: usize = request
+                .token
+                .as_deref()
+                .map_or(0, |token| token.parse().expect("our own token"));
+            let is_empty_page = at.is_multiple_of(2);
+            let events = within.iter().skip(at / 2 * 2).take(2);
+            Ok(Page {
+                events: if is_empty_page {
+                    Vec::new()
+                } else {
+                    events.map(|event| (*event).clone()).collect()
+                },
+                token: (is_empty_page || at / 2 * 2 + 2 < within.len())
+                    .then(|| (at + 1).to_string()),
+            })
+        }
+    }
+
+    fn event(timestamp_ms: i64, message: &str) -> RawLogEvent {
+        RawLogEvent {
+            id: timestamp_ms.to_string(),
+            stream: "api/api/1".to_owned(),
+            timestamp_ms,
+            ingested_ms: timestamp_ms,
+            message: message.to_owned(),
+        }
+    }
+
+    async fn searched(text: &str, events: Vec<RawLogEvent>, before_ms: i64) -> Result<i64, i64> {
+        let (send, mut news) = mpsc::channel(64);
+        let search = ServerSearch {
+            pattern: Pattern::literal(text),
+            streams: Vec::new(),
+            generation: Generation::next(),
+            send,
+        };
+        let listening = tokio::spawn(async move { while news.recv().await.is_some() {} });
+        let found = search
+            .run(LogAccess::Pages(Arc::new(Pages(events))), before_ms)
+            .await;
+        drop(search);
+        listening.await.expect("listens to the end");
+        found.expect("no trouble")
+    }
+
+    const HOUR_MS: i64 = 3_600_000;
+
+    #[tokio::test]
+    async fn the_server_is_searched_for_the_newest_match_nearest_first() {
+        let now_ms = 100 * HOUR_MS;
+        let events = vec![
+            event(now_ms - 20 * HOUR_MS, "timeout, long ago"),
+            event(now_ms - HOUR_MS / 2, "timeout"),
+            event(now_ms - HOUR_MS / 3, "Timeout again"),
+            event(now_ms - HOUR_MS / 4, "fine"),
+        ];
+        let found = searched("timeout", events.clone(), now_ms).await;
+        assert_eq!(found, Ok(now_ms - HOUR_MS / 3));
+        let found = searched("long ago", events.clone(), now_ms).await;
+        assert_eq!(found, Ok(now_ms - 20 * HOUR_MS));
+        let found = searched("never", events, now_ms).await;
+        assert_eq!(found, Err(now_ms - 72 * HOUR_MS));
+    }
+
+    #[test]
+    fn the_server_filters_only_what_it_matches_as_we_do() {
+        let filter = |pattern: Pattern| {
+            ServerSearch {
+                pattern,
+                streams: Vec::new(),
+                generation: Generation::next(),
+                send: mpsc::channel(1).0,
+            }
+            .server_filter()
+        };
+        let literal = Pattern::literal;
+        assert_eq!(filter(literal("Timeout")).as_deref(), Some("\"Timeout\""));
+        assert_eq!(filter(literal("timeout")), None, "it would mind the case");
+        assert_eq!(filter(literal("Say \"hi\"")), None);
+        let regex = Pattern::new("T.*t", PatternKind::Regex).expect("an expression");
+        assert_eq!(filter(regex), None);
+    }
+
+    fn standing(phase: TailPhase) -> TailState {
+        TailState {
+            phase,
+            read_to_ms: None,
+            lag_ms: None,
+            lines: 0,
+            late: 0,
+            calls: 0,
+            throttled: 0,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_lines_is_a_handful_of_messages_and_no_line_is_lost() {
+        const BATCHES: usize = 200;
+        const LINES: usize = 1_000;
+        let (deliver, events) = mpsc::channel(8);
+        let (stand, state) = watch::channel(standing(TailPhase::Following));
+        let (send, mut news) = mpsc::channel(1_024);
+        let log = SharedLog::new(256 << 20);
+        let task = tokio::spawn(forward(
+            TailHandle { events, state },
+            log.clone(),
+            Generation::next(),
+            send,
+        ));
+        let stream: Arc<str> = Arc::from("api/api/1");
+        let started = std::time::Instant::now();
+        for batch in 0..BATCHES {
+            let lines = (0..LINES).map(|line| TailLine {
+                stream: Arc::clone(&stream),
+                at_ms: i64::try_from(batch * LINES + line).expect("small"),
+                text: "GET /items 200".to_owned(),
+                late: false,
+            });
+            let lines = TailEvent::Lines(lines.collect());
+            deliver.send(lines).await.expect("taken");
+        }
+        drop(deliver);
+        stand.send_replace(standing(TailPhase::Ended));
+        drop(stand);
+        task.await.expect("ends by itself");
+        let frames = started.elapsed().as_millis() / NEWS_EVERY.as_millis();
+        let (mut messages, mut newest) = (0, LineId(0));
+        while let Some(message) = news.recv().await {
+            messages += 1;
+            if let Message::Logs(_, LogsReply::Advanced { next, .. }) = message {
+                newest = next;
+            }
+        }
+        assert_eq!(log.snapshot().len(), BATCHES * LINES);
+        assert_eq!(
+            newest,
+            LineId(u64::try_from(BATCHES * LINES).expect("small"))
+        );
+        assert!(
+            messages <= frames + 4,
+            "{messages} messages in {frames} frames"
+        );
+    }
+
+    #[test]
+    fn what_passes_is_saved_and_nothing_is_overwritten() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut store = LogStore::new(1 << 20);
+        for (at_ms, text) in [(0, "one"), (1_500, "two"), (2_000, "three")] {
+            store.push(&TailLine {
+                stream: Arc::from("api/api/1"),
+                at_ms,
+                text: text.to_owned(),
+                late: false,
+            });
+        }
+        let filter: Filter = "t".parse().expect("a filter");
+        let name = directory.path().join("prod.log");
+        let name = name.to_str().expect("a name");
+        let (path, lines) = save(store.clone(), filter.clone(), name).expect("saved");
+        assert_eq!(lines, 2);
+        assert_eq!(
+            std::fs::read_to_string(&path).expect("there"),
+            "1970-01-01T00:00:01.500Z api/api/1 two\n1970-01-01T00:00:02.000Z api/api/1 three\n"
+        );
+        let again = save(store, filter, name);
+        assert_eq!(
+            again.map_err(|error| error.kind()).err(),
+            Some(std::io::ErrorKind::AlreadyExists)
+        );
+    }
 }

@@ -5,11 +5,12 @@
 use crate::{
     logs::{TailEvent, TailLine, TailPhase, TailState},
     model::{
-        BillLine, BillOfResources, EnvironmentName, RolloutOutcome, RolloutTicket, RunId,
-        RunOutcome, Schedule,
+        BillLine, BillOfResources, EnvironmentName, RawLogEvent, RolloutOutcome, RolloutTicket,
+        RunId, RunOutcome, Schedule,
     },
     store::RunRecord,
     tui::{
+        command::Command,
         effect::Effect,
         exchange::{
             cost::{CostReply, CostRequest},
@@ -20,7 +21,7 @@ use crate::{
         fixtures,
         message::{Generation, Message},
         state::{
-            ScreenState, World, cost::CostState, history::HistoryState, logs::LogsState,
+            Handled, ScreenState, World, cost::CostState, history::HistoryState, logs::LogsState,
             releases::ReleasesState,
         },
     },
@@ -126,6 +127,14 @@ impl LogDesk {
         self.settle(effects)
     }
 
+    /// Runs a command on the screen; answers the effects that are not its own business.
+    pub fn run(&mut self, command: Command, argument: Option<&str>) -> Vec<Effect> {
+        match self.state.command(command, argument, &self.world) {
+            Handled::Consumed(effects) => self.settle(effects),
+            Handled::Ignored => Vec::new(),
+        }
+    }
+
     /// Does what is left to do, and hands on the other effects.
     pub fn settle(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
         let mut rest = Vec::new();
@@ -142,6 +151,26 @@ impl LogDesk {
         rest.reverse();
         rest
     }
+}
+
+/// The newest lines of the tasks that a rollout brings.
+pub fn last_words() -> Vec<RawLogEvent> {
+    let line = |ago_s: i64, text: String| {
+        let at_ms = fixtures::ago(ago_s).as_millisecond();
+        RawLogEvent {
+            id: format!("{at_ms}"),
+            stream: STREAMS[0].to_owned(),
+            timestamp_ms: at_ms,
+            ingested_ms: at_ms + 400,
+            message: text,
+        }
+    };
+    vec![
+        line(41, r#"{"level":"INFO","message":"listening on 0.0.0.0:8080","release":"1.4.0"}"#.to_owned()),
+        line(38, r#"{"level":"INFO","message":"schema is 4, which this release knows","release":"1.4.0"}"#.to_owned()),
+        line(30, request(1, 200, 3)),
+        line(12, request(2, 200, 4)),
+    ]
 }
 
 /// A canonical request line of the API.

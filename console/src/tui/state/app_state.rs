@@ -268,7 +268,7 @@ impl AppState {
             before: (None, None),
             dismissed: false,
         };
-        if let Some((headline, _)) = super::rollout::verdict(&ended) {
+        if let Some((headline, _)) = super::rollout::verdict(&ended, &self.world) {
             let level = match ended.state.outcome {
                 Some(crate::model::RunOutcome::Done) => Level::Good,
                 Some(crate::model::RunOutcome::Failed { .. }) => Level::Bad,

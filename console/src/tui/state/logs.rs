@@ -348,8 +348,8 @@ impl LogsState {
     fn save(&self, world: &World) -> Vec<Effect> {
         let stamp = world.now.strftime("%Y%m%dT%H%M%SZ");
         vec![Effect::Logs(LogsRequest::Save {
-            store: self.store.clone(),
-            filter: self.view.filter().clone(),
+            store: Box::new(self.store.clone()),
+            filter: Box::new(self.view.filter().clone()),
             name: format!("{}-{stamp}.log", self.environment),
         })]
     }
@@ -433,7 +433,7 @@ impl ScreenState for LogsState {
             Command::Down => self.moved(1),
             Command::PageUp => self.paged(-1),
             Command::PageDown => self.paged(1),
-            Command::Top => self.to_oldest(),
+            Command::Top => self.go_to_oldest(),
             Command::Bottom => self.follow(),
             Command::Left => self.sideways(self.left.saturating_sub(SIDEWAYS_COLUMNS)),
             Command::Right => self.sideways(self.left + SIDEWAYS_COLUMNS),

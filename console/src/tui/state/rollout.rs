@@ -2,9 +2,9 @@
 
 use super::{Handled, Pointer, RunView, Screen, ScreenState, World, logs::LogsState};
 use crate::{
-    model::{EnvironmentName, RawLogEvent, RolloutProgress, RunId, StoppedInstance},
+    model::{Action, EnvironmentName, RawLogEvent, RolloutProgress, RunId, StoppedInstance},
     operate::RunOutcome,
-    platform::LinkTarget,
+    platform::{LinkTarget, PlatformError},
     tui::{
         command::{Command, Place},
         effect::{Effect, Level},
@@ -121,7 +121,7 @@ impl RolloutState {
 }
 
 /// What happened and what to do, for the outcome panel: a headline and the advice.
-pub fn verdict(run: &RunView) -> Option<(String, String)> {
+pub fn verdict(run: &RunView, world: &World) -> Option<(String, String)> {
     let to = run.plan.to.as_ref().map_or_else(
         || run.plan.action.verb().to_owned(),
         |side| side.deployed.name().to_owned(),
@@ -131,38 +131,95 @@ pub fn verdict(run: &RunView) -> Option<(String, String)> {
         |side| side.deployed.name().to_owned(),
     );
     let name = &run.plan.environment;
+    let key = |command| world.key(command);
+    // The platform calls it done when the tasks are healthy; users may see it otherwise.
+    let ill = world
+        .environment(name)
+        .and_then(|env| env.assessment.as_ref())
+        .filter(|assessment| {
+            assessment
+                .since
+                .is_some_and(|since| since >= run.state.started_at)
+        })
+        .map(|assessment| assessment.sentence.clone())
+        .filter(|sentence| !sentence.is_empty());
+    let told = |reason: &str| reason.trim_end_matches(['.', ' ']).to_owned();
     Some(match run.state.outcome.as_ref()? {
-        RunOutcome::Done => match &run.plan.to {
-            Some(_) => (format!("{to} is live in {name}"), format!("Nothing to do. R would go back to {from}.")),
-            None => (format!("Done: {to} in {name}"), "Nothing to do.".to_owned()),
+        RunOutcome::Done if ill.is_some() => (
+            format!("{to} is live in {name}, and something is wrong"),
+            format!(
+                "{}. {} goes back to the last known-good release.",
+                told(&ill.unwrap_or_default()),
+                key(Command::Rollback)
+            ),
+        ),
+        // What a further rollback would land on is the plan's to say: it is not always `from`.
+        RunOutcome::Done => match (&run.plan.to, &run.plan.action) {
+            (Some(_), Action::Deploy { .. } | Action::Promote { .. }) => (
+                format!("{to} is live in {name}"),
+                format!(
+                    "Nothing to do. {} goes back if users see it otherwise.",
+                    key(Command::Rollback)
+                ),
+            ),
+            (Some(_), _) => (
+                format!("{to} is live in {name}"),
+                "Nothing to do.".to_owned(),
+            ),
+            (None, _) => (format!("Done: {to} in {name}"), "Nothing to do.".to_owned()),
         },
         RunOutcome::RolledBack { reason } => (
             format!("{to} failed in {name}; {from} serves again"),
-            format!("{reason}. Users stay on {from}. p shows the last logs of a failed task; fix the release and deploy again."),
+            format!(
+                "{}. Users stay on {from}. {} shows the last logs of a failed task; fix the release and deploy again.",
+                told(reason),
+                key(Command::PreviousLogs)
+            ),
         ),
         RunOutcome::Failed { reason } => (
             format!("{to} FAILED in {name}, and nothing went back"),
-            format!("{reason}. Someone must act now: R goes back to the last known-good release."),
+            format!(
+                "{}. Someone must act now: {} goes back to the last known-good release.",
+                told(reason),
+                key(Command::Rollback)
+            ),
         ),
         RunOutcome::Superseded { by } => (
             format!("Another rollout took the place of {to} in {name}"),
-            format!("Now: {by}. Talk to its author before anything else; H shows who did what."),
+            format!(
+                "Now: {by}. Talk to its author before anything else; {} shows who did what.",
+                key(Command::History)
+            ),
         ),
         RunOutcome::Stopped { reason } => (
             format!("{to} was stopped in {name}"),
-            format!("{reason}. Look at the service to see what serves now."),
+            format!(
+                "{}. Look at the service to see what serves now.",
+                told(reason)
+            ),
         ),
         RunOutcome::NotSent { reason } => (
             format!("{to} was not sent to {name}"),
-            format!("{reason}. Nothing changed."),
+            format!("{}. Nothing changed.", told(reason)),
         ),
         RunOutcome::Unknown { reason } => (
             format!("Nobody knows whether {to} was sent to {name}"),
-            format!("{reason}. Look at the service before anything else."),
+            format!(
+                "{}. Look at the service before anything else.",
+                told(reason)
+            ),
         ),
         RunOutcome::TimedOut { after_s } => (
-            format!("{to} was not over after {} in {name}", text::long(SignedDuration::from_secs(i64::try_from(*after_s).unwrap_or(i64::MAX)))),
-            "It may still end either way. X stops it and goes back; the service's events say what it waits for.".to_owned(),
+            format!(
+                "{to} was not over after {} in {name}",
+                text::long(SignedDuration::from_secs(
+                    i64::try_from(*after_s).unwrap_or(i64::MAX)
+                ))
+            ),
+            format!(
+                "It may still end either way. {} stops it and goes back; the service's events say what it waits for.",
+                key(Command::StopRollout)
+            ),
         ),
     })
 }
@@ -187,7 +244,7 @@ pub fn summary(run: &RunView, world: &World) -> String {
     );
     match (&run.state.outcome, run.state.finished_at) {
         (Some(_), finished) => {
-            if let Some((headline, _)) = verdict(run) {
+            if let Some((headline, _)) = verdict(run, world) {
                 out.push_str(&format!("\n{headline}"));
             }
             if let Some(reason) = run.state.outcome.as_ref().and_then(RunOutcome::reason) {
@@ -370,6 +427,8 @@ impl ScreenState for RolloutState {
                         self.lines.clone_from(lines);
                         self.tail_trouble = None;
                     }
+                    // The group is made with the first line: not there yet is no trouble.
+                    Err(PlatformError::NotFound { .. }) => self.tail_trouble = None,
                     Err(error) => self.tail_trouble = Some(error.to_string()),
                 }
                 Vec::new()
@@ -435,12 +494,32 @@ mod tests {
             RunOutcome::NotSent { reason: reason() },
             RunOutcome::Unknown { reason: reason() },
         ] {
-            let (headline, advice) = verdict(&fixtures::run_over(outcome)).expect("an outcome");
+            let (headline, advice) =
+                verdict(&fixtures::run_over(outcome), &fixtures::world()).expect("an outcome");
             assert!(
                 headline.contains("prod") && !advice.is_empty(),
                 "{headline}: {advice}"
             );
         }
+    }
+
+    #[test]
+    fn a_rollout_that_is_done_but_hurts_users_says_so() {
+        let mut world = fixtures::world();
+        let mut run = fixtures::run_over(RunOutcome::Done);
+        let (headline, _) = verdict(&run, &world).expect("an outcome");
+        assert_eq!(
+            headline, "1.4.0 is live in prod",
+            "older trouble is not its fault"
+        );
+        run.state.started_at = fixtures::ago(600);
+        let (headline, advice) = verdict(&run, &world).expect("an outcome");
+        assert!(
+            headline.contains("something is wrong") && advice.contains("5xx 7.9 %"),
+            "{headline}: {advice}"
+        );
+        world.environments.clear();
+        assert!(verdict(&run, &world).is_some());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::{
     config::{EnvironmentConfig, Guard},
     model::{
         Amount, Assessment, Caller, EnvironmentName, Health, Metrics, Observation, Plan,
-        RolloutRecord, RunId, Service,
+        RolloutRecord, RunId, Series, Service,
     },
     operate::RunState,
     platform::{Capabilities, PlatformError},
@@ -210,7 +210,11 @@ impl EnvironmentState {
                 let since = self.failure.as_ref().map_or(now, |(_, since)| *since);
                 self.failure = Some((error.clone(), since));
             }
-            News::Measured(Ok(metrics)) => self.metrics = Some(metrics.clone()),
+            News::Measured(Ok(metrics)) => {
+                let mut metrics = metrics.clone();
+                without_unfinished(&mut metrics.requests_per_second, now);
+                self.metrics = Some(metrics);
+            }
             News::Rollouts(Ok(rollouts)) => self.rollouts.clone_from(rollouts),
             News::Assessed(assessment) => self.assessment = Some(assessment.clone()),
             News::Priced(Ok(amount)) => self.monthly = Some(*amount),
@@ -236,6 +240,18 @@ impl EnvironmentState {
             .map(|aged| aged.value.clone())
             .unwrap_or_default();
         self.assessment = assessment.cloned();
+    }
+}
+
+/// Takes away the newest value of a rate while its time is not over: half counted, it would look
+/// like a fall. (Shares and percentiles are right with half of the requests.)
+fn without_unfinished(series: &mut Series, now: Timestamp) {
+    let count = i64::try_from(series.values.len()).unwrap_or(0);
+    let end_s = series.start_s + count * series.step_s;
+    if end_s > now.as_second()
+        && let Some(last) = series.values.last_mut()
+    {
+        *last = None;
     }
 }
 
@@ -314,5 +330,62 @@ impl World {
     /// Rows of a page on this terminal: what Ctrl-F moves by.
     pub fn page_rows(&self) -> usize {
         usize::from(self.size.1).saturating_sub(8).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::fixtures;
+
+    fn measured(end_s_after_now: i64) -> Option<f64> {
+        let mut world = fixtures::world();
+        let mut metrics = world.environments[0].metrics.clone().expect("metrics");
+        let count = metrics.requests_per_second.values.len();
+        metrics.requests_per_second.values[count - 1] = Some(1.0);
+        metrics.requests_per_second.start_s = fixtures::now().as_second() + end_s_after_now - 3_600;
+        let news = News::Measured(Ok(metrics));
+        world.take(&Message::World("dev".into(), Box::new(news)));
+        let metrics = world.environments[0].metrics.as_ref().expect("metrics");
+        metrics.requests_per_second.values[count - 1]
+    }
+
+    #[test]
+    fn a_minute_that_is_half_counted_does_not_look_like_a_fall() {
+        assert_eq!(measured(30), None);
+        assert_eq!(measured(0), Some(1.0));
+    }
+
+    #[test]
+    fn a_look_that_succeeds_ends_the_trouble() {
+        let mut world = fixtures::world();
+        let error = PlatformError::Unreachable {
+            endpoint: "x".into(),
+            cause: "y".into(),
+        };
+        let look = world.environments[0].observation.clone().expect("a look");
+        world.take(&Message::World(
+            "dev".into(),
+            Box::new(News::Observed(Err(error))),
+        ));
+        assert!(matches!(
+            world.environments[0].face(world.now),
+            Face::Unreachable { .. }
+        ));
+        world.take(&Message::World(
+            "dev".into(),
+            Box::new(News::Observed(Ok(look))),
+        ));
+        assert_eq!(world.environments[0].face(world.now), Face::Live);
+    }
+
+    #[test]
+    fn what_is_live_is_never_overwritten_by_the_cache() {
+        let mut world = fixtures::world();
+        world.take(&Message::World(
+            "dev".into(),
+            Box::new(News::Cached(Box::default(), None)),
+        ));
+        assert!(world.environments[0].observation.is_some());
     }
 }

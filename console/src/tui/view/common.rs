@@ -175,7 +175,8 @@ pub fn sentence(
         return Vec::new();
     };
     let (_, _, role) = theme::health(assessment.health);
-    let mut words: Vec<(Role, String)> = vec![(role, assessment.sentence.clone())];
+    let sentence = format!("{}.", assessment.sentence.trim_end_matches(['.', ' ']));
+    let mut words: Vec<(Role, String)> = vec![(role, sentence)];
     if let Some((release, good_s)) = &assessment.undo {
         let key = world.key(crate::tui::command::Command::Rollback);
         let good = good_s

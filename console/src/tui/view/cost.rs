@@ -183,6 +183,16 @@ fn lines(state: &CostState, world: &World, theme: &Theme, area: Rect, buf: &mut 
         estimate.region
     );
     let [body, foot] = Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(inner);
+    let count = u16::try_from(estimate.lines.len()).unwrap_or(u16::MAX);
+    // The head, the lines, and a blank row before the comparison.
+    let [body, compared] = Layout::vertical([
+        Constraint::Length(count.saturating_add(2)),
+        Constraint::Min(0),
+    ])
+    .areas(body);
+    if compared.height >= ROWS_FOR_COMPARISON {
+        comparison(state, theme, compared, buf);
+    }
     paint::line(buf, foot, &Line::from(span(theme, Role::Dim, note)));
     const COLUMNS: [Column; 7] = [
         table::left("WHAT", 9),

@@ -2,7 +2,7 @@
 
 use super::common;
 use crate::{
-    model::{AlarmState, Metrics, Series},
+    model::{AlarmState, Metrics, Series, Symptom},
     tui::{
         state::{EnvironmentState, Target, World, environments::EnvironmentsState},
         theme::{self, Role, Theme},
@@ -18,7 +18,7 @@ use crate::{
 use ratatui::{
     buffer::Buffer,
     layout::{Constraint, Layout, Rect},
-    text::{Line, Span},
+    text::Line,
 };
 
 /// The last value counts as now when it is no older than so many steps: the newest minute is
@@ -195,7 +195,11 @@ fn cells(env: &EnvironmentState, world: &World, theme: &Theme, width: u16) -> Ve
     let spark_columns = if width >= 150 { 24 } else { 6 };
     let spark_of = |series: fn(&Metrics) -> &Series, floor: f64| {
         metrics.map_or_else(String::new, |metrics| {
-            spark::line(recent(series(metrics), spark_columns), spark_columns, floor)
+            spark::line(
+                spark::since_first(&series(metrics).values, spark_columns),
+                spark_columns,
+                floor,
+            )
         })
     };
     let mut cells = vec![
@@ -285,15 +289,40 @@ fn cells(env: &EnvironmentState, world: &World, theme: &Theme, width: u16) -> Ve
     cells
 }
 
-/// The newest values, enough for so many columns at one value each.
-fn recent(series: &Series, columns: usize) -> &[Option<f64>] {
-    let from = series.values.len().saturating_sub(columns);
-    &series.values[from..]
+/// Young services fill the width with fewer minutes, but never with fewer than this.
+const VALUES_LEAST: usize = 10;
+
+/// How much time the charts show: `last hour`, `last 12 min`.
+fn span_words(env: &EnvironmentState) -> String {
+    let Some(series) = env
+        .metrics
+        .as_ref()
+        .map(|metrics| &metrics.requests_per_second)
+    else {
+        return "last hour".to_owned();
+    };
+    let count = spark::since_first(&series.values, VALUES_LEAST).len();
+    let minutes = i64::try_from(count).unwrap_or(0) * series.step_s / 60;
+    if minutes >= 59 {
+        "last hour".to_owned()
+    } else {
+        format!("last {minutes} min")
+    }
+}
+
+/// A series from its first value on.
+fn shown_part(series: &Series, start: usize) -> Series {
+    let start = start.min(series.values.len());
+    Series {
+        start_s: series.start_s + series.step_s * i64::try_from(start).unwrap_or(0),
+        step_s: series.step_s,
+        values: series.values[start..].to_vec(),
+    }
 }
 
 /// The selected environment: an hour of series with its deploys on the same axis, alarms, events.
 fn panel(env: &EnvironmentState, world: &World, theme: &Theme, area: Rect, buf: &mut Buffer) {
-    let heading = format!("{} · last hour", env.name());
+    let heading = format!("{} · {}", env.name(), span_words(env));
     let inner = common::part(buf, theme, world, env.name(), area, &heading, false);
     let (charts, side) = if inner.width >= 150 {
         let [charts, _, side] = Layout::horizontal([
@@ -330,10 +359,23 @@ pub fn series(env: &EnvironmentState, world: &World, theme: &Theme, area: Rect, 
         );
         return;
     };
+    let is_slow = env.assessment.as_ref().is_some_and(|assessment| {
+        let slow = |symptom: &Symptom| matches!(symptom, Symptom::Slow { .. });
+        assessment.symptoms.iter().any(slow)
+    });
     let columns = usize::from(area.width).saturating_sub(LABEL + VALUE + 1);
     if columns == 0 || area.height == 0 {
         return;
     }
+    let requests = &metrics.requests_per_second;
+    let start = requests.values.len() - spark::since_first(&requests.values, VALUES_LEAST).len();
+    let metrics = &Metrics {
+        requests_per_second: shown_part(requests, start),
+        error_percent: shown_part(&metrics.error_percent, start),
+        p95_ms: shown_part(&metrics.p95_ms, start),
+        cpu_percent: shown_part(&metrics.cpu_percent, start),
+        memory_percent: shown_part(&metrics.memory_percent, start),
+    };
     let is_bad = metrics
         .error_percent
         .latest_within(FRESH_STEPS)
@@ -354,7 +396,13 @@ pub fn series(env: &EnvironmentState, world: &World, theme: &Theme, area: Rect, 
             5.0,
             |value| format!("{value:.1} %"),
         ),
-        ("p95", &metrics.p95_ms, Role::Warn, 1.0, text::millis),
+        (
+            "p95",
+            &metrics.p95_ms,
+            if is_slow { Role::Warn } else { Role::Text },
+            1.0,
+            text::millis,
+        ),
     ];
     if area.height >= 12 {
         shown.push(("cpu", &metrics.cpu_percent, Role::Text, 100.0, |value| {
@@ -370,7 +418,7 @@ pub fn series(env: &EnvironmentState, world: &World, theme: &Theme, area: Rect, 
     }
     let axis_rows = 2.min(area.height.saturating_sub(3));
     let high = usize::from(area.height - axis_rows) / shown.len();
-    let high = high.clamp(1, 8);
+    let high = high.clamp(1, 10);
     let mut rows = area.rows();
     for (label, values, role, floor, unit) in shown {
         let top = values
@@ -502,7 +550,7 @@ fn news(env: &EnvironmentState, world: &World, theme: &Theme, area: Rect, buf: &
                 Role::Dim,
                 format!("{}  ", text::clock(event.at, &world.zone)),
             ),
-            Span::raw(text::clean(&event.message).into_owned()),
+            span(theme, Role::Text, text::without_arns(&event.message)),
         ]));
     }
     paint::lines(buf, area, &lines);

@@ -79,7 +79,7 @@ fn table(state: &HistoryState, world: &World, theme: &Theme, area: Rect, buf: &m
     const COLUMNS: [Column; 8] = [
         table::left("WHEN", 9),
         table::left("ENV", 9),
-        table::left("WHAT", 8),
+        table::left("WHAT", 9),
         table::left("FROM → TO", 9),
         table::left("OUTCOME", 9),
         table::left("WHO", 7),
@@ -128,16 +128,16 @@ fn row(record: &RunRecord, index: usize, world: &World, theme: &Theme) -> Row {
         record.from.as_deref().unwrap_or("—"),
         record.to.as_deref().unwrap_or("—")
     );
-    // Broken glass is never a quiet thing: it stands where the reason would.
+    // Broken glass is never a quiet thing: its column never leaves.
     let why = match (&record.break_glass, &record.reason) {
-        (Some(reason), _) => cell(Role::Production, &format!(" BREAK-GLASS {reason} ")),
+        (Some(reason), _) => cell(Role::Bad, reason),
         (None, Some(reason)) => cell(Role::Dim, reason),
         (None, None) => Line::default(),
     };
     let what = if record.break_glass.is_some() {
         Line::from(vec![
-            span(theme, Role::Bad, "! "),
-            span(theme, Role::Strong, &record.verb),
+            span(theme, Role::Strong, format!("{} ", record.verb)),
+            span(theme, Role::Production, " BREAK-GLASS "),
         ])
     } else {
         cell(Role::Text, &record.verb)

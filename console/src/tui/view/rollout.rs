@@ -72,7 +72,7 @@ pub fn draw(
                     Role::Dim,
                     format!("event {}  ", text::clock(event.at, &world.zone)),
                 ),
-                span(theme, Role::Text, &event.message),
+                span(theme, Role::Text, text::without_arns(&event.message)),
             ]));
         }
     }
@@ -186,7 +186,16 @@ fn stage_words(stage: &Stage, world: &World, theme: &Theme) -> Vec<Span<'static>
         StageState::Failed => ("✖", Role::Bad),
     };
     let mut spans = vec![span(theme, role, format!("{glyph} {}", stage.name))];
-    if let Some(detail) = &stage.detail {
+    // What is behind needs no long story, and the outcome tells why something failed.
+    let tells = match stage.state {
+        StageState::Running | StageState::Waiting => true,
+        StageState::Done => stage
+            .detail
+            .as_ref()
+            .is_some_and(|detail| text::width(detail) <= 24),
+        StageState::Failed => false,
+    };
+    if let Some(detail) = stage.detail.as_ref().filter(|_| tells) {
         spans.push(span(theme, Role::Text, format!(" {detail}")));
     }
     if let (true, Some(at)) = (stage.name == "sent", stage.at) {
@@ -278,10 +287,10 @@ pub fn watchers(progress: &RolloutProgress, world: &World, theme: &Theme) -> Vec
     let mut line = Line::default();
     match progress.breaker {
         Some(breaker) if breaker.enabled => {
-            let role = if breaker.failures == 0 {
-                Role::Text
-            } else {
-                Role::Warn
+            let role = match breaker.failures {
+                0 => Role::Text,
+                failures if failures < breaker.threshold => Role::Warn,
+                _ => Role::Bad,
             };
             line.push_span(span(theme, Role::Dim, "circuit breaker "));
             line.push_span(span(
@@ -336,7 +345,8 @@ fn rates(run: &RunView, world: &World, theme: &Theme, columns: usize) -> Line<'s
         };
         let line = series.map_or_else(String::new, |series| {
             let from = series.values.len().saturating_sub(spark_columns);
-            spark::line(&series.values[from..], spark_columns, floor)
+            let recent = spark::since_first(&series.values[from..], 5);
+            spark::line(recent, spark_columns, floor)
         });
         vec![
             span(theme, Role::Dim, format!("{label} ")),
@@ -388,7 +398,7 @@ fn outcome_lines(
     theme: &Theme,
     columns: usize,
 ) -> Vec<Line<'static>> {
-    let Some((headline, advice)) = verdict(run) else {
+    let Some((headline, advice)) = verdict(run, world) else {
         return Vec::new();
     };
     let (glyph, role) = outcome_face(outcome);
@@ -497,20 +507,39 @@ fn told(message: &str) -> (String, String) {
         .or_else(|| fields.get("msg"))
         .map(word)
         .unwrap_or_default();
-    for (name, value) in &fields {
-        if !matches!(
-            name.as_str(),
-            "level"
-                | "message"
-                | "msg"
-                | "timestamp"
-                | "time"
-                | "ts"
-                | "target"
-                | "release"
-                | "environment"
-        ) {
-            out.push_str(&format!(" {name}={}", word(value)));
+    // What tells requests apart comes first, ids that nobody reads last.
+    let rank = |name: &str| match name {
+        "method" => 0,
+        "path" => 1,
+        "status" => 2,
+        "duration_ms" => 3,
+        "request_id" | "trace_id" | "span_id" | "git_sha" | "pid" => 9,
+        _ => 5,
+    };
+    let mut rest: Vec<(&String, &serde_json::Value)> = fields
+        .iter()
+        .filter(|(name, _)| {
+            !matches!(
+                name.as_str(),
+                "level"
+                    | "message"
+                    | "msg"
+                    | "timestamp"
+                    | "time"
+                    | "ts"
+                    | "target"
+                    | "release"
+                    | "environment"
+            )
+        })
+        .filter(|(name, value)| name.as_str() != "route" || fields.get("path") != Some(*value))
+        .collect();
+    rest.sort_by_key(|(name, _)| rank(name));
+    for (name, value) in rest {
+        match rank(name) {
+            0..=2 => out.push_str(&format!(" {}", word(value))),
+            3 => out.push_str(&format!(" {} ms", word(value))),
+            _ => out.push_str(&format!(" {name}={}", word(value))),
         }
     }
     (level, out)
@@ -527,7 +556,7 @@ mod tests {
         );
         assert_eq!(
             (level.as_str(), text.as_str()),
-            ("ERROR", "request status=500 path=/items")
+            ("ERROR", "request /items 500")
         );
     }
 

@@ -137,7 +137,7 @@ fn summary(
     theme: &Theme,
     width: u16,
 ) -> Vec<Line<'static>> {
-    let label = |text: &str| span(theme, Role::Dim, text.to_owned());
+    let label = |text: &str| span(theme, Role::Dim, text);
     let mut first = Line::default();
     if let Some(live) = &service.deployed {
         first.push_span(span(theme, Role::Strong, live.name()));
@@ -258,7 +258,7 @@ fn tasks_box(
         right("FOR", 7),
         left("ADDRESS", 2),
         left("ZONE", 1),
-        left("WHY", 5),
+        table::words("WHY", 8, 16),
     ];
     let rows: Vec<Row> = tasks
         .iter()
@@ -352,7 +352,7 @@ fn task_cells(task: Task<'_>, bar: usize, world: &World, theme: &Theme) -> Vec<L
                     .unwrap_or_default()),
                 Line::default(),
                 Line::default(),
-                Line::from(span(theme, role, text::cut(&text::clean(&why), 60))),
+                Line::from(span(theme, role, text::clean(&why))),
             ]
         }
     }
@@ -520,7 +520,7 @@ fn events_box(
                     Role::Dim,
                     format!("{}  ", text::clock(event.at, &world.zone)),
                 ),
-                span(theme, role, &event.message),
+                span(theme, role, text::without_arns(&event.message)),
             ])
         })
         .collect();

@@ -15,12 +15,14 @@ pub fn bars(values: &[Option<f64>], columns: usize, rows: usize, floor: f64) -> 
         .iter()
         .flatten()
         .fold(floor, |top, value| top.max(*value));
-    let pad = columns.saturating_sub(cells.len());
+    if cells.is_empty() {
+        return vec![" ".repeat(columns); rows];
+    }
     let full = rows * 8;
     (0..rows)
         .map(|row| {
             let below = (rows - 1 - row) * 8;
-            let mut line = " ".repeat(pad);
+            let mut line = String::new();
             line.extend(cells.iter().map(|cell| match cell {
                 None => ' ',
                 Some(value) => {

@@ -3,7 +3,8 @@
 const EIGHTHS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// `values` in exactly `columns` glyphs, the newest at the right. More values than columns are
-/// put together by their maximum, so that a peak is never averaged away; a hole is a blank.
+/// put together by their maximum, so that a peak is never averaged away; fewer are stretched; a
+/// hole is a blank.
 /// `floor` is the least value that fills the row: below it, differences are noise.
 pub fn line(values: &[Option<f64>], columns: usize, floor: f64) -> String {
     if columns == 0 {
@@ -14,7 +15,10 @@ pub fn line(values: &[Option<f64>], columns: usize, floor: f64) -> String {
         .iter()
         .flatten()
         .fold(floor, |top, value| top.max(*value));
-    let mut out = " ".repeat(columns - cells.len());
+    if cells.is_empty() {
+        return " ".repeat(columns);
+    }
+    let mut out = String::new();
     out.extend(cells.iter().map(|cell| match cell {
         None => ' ',
         Some(value) if top > 0.0 => {
@@ -27,13 +31,15 @@ pub fn line(values: &[Option<f64>], columns: usize, floor: f64) -> String {
     out
 }
 
-/// `values` put together into at most `columns` cells by their maximum.
+/// `values` as `columns` cells: put together by their maximum, or stretched. Empty without values.
 pub fn buckets(values: &[Option<f64>], columns: usize) -> Vec<Option<f64>> {
     if columns == 0 || values.is_empty() {
         return Vec::new();
     }
     if values.len() <= columns {
-        return values.to_vec();
+        return (0..columns)
+            .map(|cell| values[cell * values.len() / columns])
+            .collect();
     }
     (0..columns)
         .map(|cell| {
@@ -45,14 +51,28 @@ pub fn buckets(values: &[Option<f64>], columns: usize) -> Vec<Option<f64>> {
 
 /// The cell in which the value at `index` of `count` is drawn by [`line`].
 pub fn cell_of(index: usize, count: usize, columns: usize) -> usize {
+    if count == 0 || columns == 0 {
+        return 0;
+    }
     if count <= columns {
-        columns - count + index
+        // The first cell that [`buckets`] fills with it.
+        (index * columns).div_ceil(count).min(columns - 1)
     } else {
         // The inverse of the bucket bounds above.
         (0..columns)
             .find(|cell| index < (cell + 1) * count / columns)
-            .unwrap_or(columns.saturating_sub(1))
+            .unwrap_or(columns - 1)
     }
+}
+
+/// `values` without the holes before the first value, but no fewer than `least`: a service that
+/// is young fills the width all the same.
+pub fn since_first(values: &[Option<f64>], least: usize) -> &[Option<f64>] {
+    let first = values
+        .iter()
+        .position(Option::is_some)
+        .unwrap_or(values.len());
+    &values[first.min(values.len().saturating_sub(least))..]
 }
 
 /// A bar of `columns`, `share` (0–1) of it full, as full and empty parts.
@@ -89,9 +109,17 @@ mod tests {
     }
 
     #[test]
-    fn few_values_stand_at_the_right() {
-        assert_eq!(line(&[Some(1.0)], 3, 0.0), "  █");
-        assert_eq!(cell_of(0, 1, 3), 2);
+    fn few_values_are_stretched_over_the_width() {
+        assert_eq!(line(&[Some(1.0), Some(8.0)], 6, 0.0), "▂▂▂███");
+        assert_eq!((cell_of(0, 2, 6), cell_of(1, 2, 6)), (0, 3));
+    }
+
+    #[test]
+    fn holes_before_the_first_value_take_no_room() {
+        let values = [None, None, None, Some(1.0), None];
+        assert_eq!(since_first(&values, 1), [Some(1.0), None]);
+        assert_eq!(since_first(&values, 4).len(), 4);
+        assert_eq!(since_first(&[None, None], 1).len(), 1);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct Column {
     pub right: bool,
     /// The lower, the earlier it leaves when there is no room; 9 never leaves.
     pub keep: u8,
+    /// It is content with so many columns when there is no room for all of its text.
+    pub least: Option<usize>,
 }
 
 /// A column of text.
@@ -27,6 +29,17 @@ pub const fn left(title: &'static str, keep: u8) -> Column {
         title,
         right: false,
         keep,
+        least: None,
+    }
+}
+
+/// A column of text that is cut, down to `least` columns, before others leave.
+pub const fn words(title: &'static str, keep: u8, least: usize) -> Column {
+    Column {
+        title,
+        right: false,
+        keep,
+        least: Some(least),
     }
 }
 
@@ -36,6 +49,7 @@ pub const fn right(title: &'static str, keep: u8) -> Column {
         title,
         right: true,
         keep,
+        least: None,
     }
 }
 
@@ -89,8 +103,19 @@ pub fn draw(
     if room == 0 || area.height == 0 {
         return hits;
     }
-    let widths = natural(columns, rows);
+    let natural = natural(columns, rows);
+    let mut widths: Vec<usize> = natural
+        .iter()
+        .zip(columns)
+        .map(|(width, column)| column.least.map_or(*width, |least| least.min(*width)))
+        .collect();
     let kept = kept(columns, &widths, room);
+    // What is left over goes to the columns that were cut.
+    for column in &kept {
+        let taken: usize = kept.iter().map(|column| widths[*column] + GAP).sum();
+        let more = natural[*column] - widths[*column];
+        widths[*column] += more.min((room + GAP).saturating_sub(taken));
+    }
     let used: usize = kept.iter().map(|column| widths[*column]).sum();
     let gaps = kept.len().saturating_sub(1).max(1);
     let gap = (room.saturating_sub(used) / gaps).clamp(1, GAP_MAX);

@@ -124,6 +124,40 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
+/// `text` with ARNs and 32-digit ids as people say them: `targetgroup/api-dev`, `6550555d`.
+pub fn without_arns(text: &str) -> String {
+    let is_id = |word: &str| word.len() >= 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let short = |word: &str| -> String {
+        if let Some(resource) = word
+            .strip_prefix("arn:")
+            .and_then(|rest| rest.splitn(5, ':').nth(4))
+        {
+            let mut parts: Vec<&str> = resource.split('/').collect();
+            if parts.len() > 2 && parts.last().is_some_and(|last| is_id(last)) {
+                parts.pop();
+            }
+            return parts.join("/");
+        }
+        match word.get(..8) {
+            Some(head) if is_id(word) => head.to_owned(),
+            _ => word.to_owned(),
+        }
+    };
+    let mut out = String::with_capacity(text.len());
+    let mut word = String::new();
+    for character in text.chars() {
+        if character.is_ascii_alphanumeric() || matches!(character, ':' | '/' | '-' | '_') {
+            word.push(character);
+        } else {
+            out.push_str(&short(&word));
+            word.clear();
+            out.push(character);
+        }
+    }
+    out.push_str(&short(&word));
+    out
+}
+
 /// A stretch of time in its largest unit: `4 s`, `9 m`, `2 h`, `6 d`.
 pub fn short(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);
@@ -249,6 +283,21 @@ mod tests {
     fn long_words_are_broken_and_short_ones_kept_whole() {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
+    }
+
+    #[test]
+    fn an_event_is_told_without_its_arns() {
+        let told = without_arns(
+            "(service api) registered 1 targets in (target-group arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/api-dev/0123456789abcdef)",
+        );
+        assert_eq!(
+            told,
+            "(service api) registered 1 targets in (target-group targetgroup/api-dev)"
+        );
+        assert_eq!(
+            without_arns("(task d6f1934149c14fcba832569a7aa31c11)."),
+            "(task d6f19341)."
+        );
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl LogsState {
                 self.follow();
                 self.refresh()
             }
-            Anchor::Head if self.source.span == Span::Anchor(Anchor::Head) => self.to_oldest(),
+            Anchor::Head if self.source.span == Span::Anchor(Anchor::Head) => self.go_to_oldest(),
             Anchor::Last(back) if is_live => {
                 let since = world.now.checked_sub(back).unwrap_or(world.now);
                 let since_ms = since.as_millisecond();

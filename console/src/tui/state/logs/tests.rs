@@ -707,6 +707,27 @@ fn the_screen_in_its_states() {
 }
 
 #[test]
+fn matches_are_marked_where_they_stand_and_survive_the_cursor() {
+    let mut desk = desk();
+    desk.search("upstream timeout");
+    let state = std::mem::replace(&mut desk.state, LogsState::new(fixtures::name("prod")));
+    let theme = Theme::new(Depth::Indexed);
+    let marked = theme.style(crate::tui::theme::Role::Match).bg;
+    let buffer = pictures::draw(&Screen::Logs(state), &desk.world, &theme, 120, 34);
+    for (y, line) in (0..).zip(pictures::text(&buffer).lines().take(33)) {
+        let cells = (0..120)
+            .filter(|x| Some(buffer[(*x, y)].bg) == marked)
+            .count();
+        let expected = if line.contains("ERROR upstream timeout") {
+            16
+        } else {
+            0
+        };
+        assert_eq!(cells, expected, "{line}");
+    }
+}
+
+#[test]
 fn notices_about_nothing_to_search_are_quiet() {
     let mut desk = desk();
     let effects = desk.press(Command::NextMatch);

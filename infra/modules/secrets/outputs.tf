@@ -1,0 +1,12 @@
+output "arns" {
+  description = "Name → ARN."
+  value       = { for name, secret in aws_secretsmanager_secret.this : name => secret.arn }
+
+  # A task that starts before the value is there fails.
+  depends_on = [aws_secretsmanager_secret_version.generated]
+}
+
+output "bill" {
+  description = "What they are billed for."
+  value       = [{ what = "Secrets", sku = "secret", quantity = length(var.secrets), basis = "configured: ${join(", ", keys(var.secrets))}" }]
+}

@@ -1,0 +1,53 @@
+# REQUIRED
+
+variable "name" {
+  description = "Prefix of every name."
+  type        = string
+}
+
+variable "secrets" {
+  description = "Name → what it is for. `generate` makes a random value once; otherwise someone puts the value in later (`aws secretsmanager put-secret-value`), so that it never passes through Terraform."
+  type = map(object({
+    description = string
+    generate    = optional(bool, false)
+    length      = optional(number, 32)
+  }))
+
+  validation {
+    condition     = alltrue([for secret in var.secrets : secret.length >= 16])
+    error_message = "A generated secret needs at least 16 characters."
+  }
+}
+
+# OPTIONAL
+
+variable "kms_key_arn" {
+  description = "Key that encrypts them."
+  type        = string
+  default     = null
+}
+
+variable "recovery_days" {
+  description = "Days in which a deleted secret can be brought back; 0 deletes at once (throw-away environments)."
+  type        = number
+  default     = 7
+
+  validation {
+    condition     = var.recovery_days == 0 || (var.recovery_days >= 7 && var.recovery_days <= 30)
+    error_message = "recovery_days must be 0 or from 7 to 30."
+  }
+}
+
+variable "rotation" {
+  description = "Secret → the Lambda that rotates it and after how many days. RDS rotates its own master password: it needs no entry here."
+  type = map(object({
+    lambda_arn = string
+    days       = optional(number, 30)
+  }))
+  default = {}
+
+  validation {
+    condition     = length(setsubtract(keys(var.rotation), keys(var.secrets))) == 0
+    error_message = "rotation names a secret that is not in secrets."
+  }
+}
