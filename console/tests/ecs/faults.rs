@@ -1,11 +1,7 @@
 //! Bad days: each has its own error, loses nothing, and is over when it is over.
 
 use crate::laboratory::{Laboratory, carry_out, deploy, outcome, plan, refused, steady, yes};
-use opsconsole::{
-    model::RunOutcome,
-    operate::RunOptions,
-    platform::{Platform, PlatformError},
-};
+use opsconsole::{model::RunOutcome, operate::RunOptions, platform::PlatformError};
 use serde_json::json;
 use std::sync::Arc;
 
