@@ -146,7 +146,7 @@ fn a_cloud_that_is_killed_leaves_no_task_and_the_next_one_takes_its_place() {
         cloud.data().file("state.json").exists(),
         "a state file of a dead cloud"
     );
-    // The first thread of a killed process may be gone a moment before the others.
+    // A killed process may hold its lock a moment longer than its first thread lives.
     until("its lock is free", || {
         (cloud.client().status() == Status::Down).then_some(())
     });
