@@ -39,7 +39,12 @@ pub async fn run(global: &Global, args: InitArgs) -> Result<u8, Failure> {
         .or_else(|| config::resolve_path(None))
         .or_else(config::default_path)
         .ok_or_else(|| Failure::usage("there is no home directory; name a file with --config"))?;
-    let found = ecs::discover(args.profile.as_deref(), &args.region, args.endpoint_url.as_deref()).await?;
+    let found = ecs::discover(
+        args.profile.as_deref(),
+        &args.region,
+        args.endpoint_url.as_deref(),
+    )
+    .await?;
     if found.is_empty() {
         return Err(Failure::usage(
             "no ECS service is visible there. Check --profile and --region; `aws ecs list-clusters` shows what the credentials see",
@@ -49,11 +54,15 @@ pub async fn run(global: &Global, args: InitArgs) -> Result<u8, Failure> {
     if args.dry_run {
         for environment in &environments {
             let PlatformConfig::Ecs(ecs) = &environment.platform;
-            println!("{}: {}/{} in {}", environment.name, ecs.cluster, ecs.service, ecs.region);
+            println!(
+                "{}: {}/{} in {}",
+                environment.name, ecs.cluster, ecs.service, ecs.region
+            );
         }
         return Ok(exit::DONE);
     }
-    let written = config::write(&path, &environments).map_err(|error| Failure::usage(error.to_string()))?;
+    let written =
+        config::write(&path, &environments).map_err(|error| Failure::usage(error.to_string()))?;
     match format {
         OutputFormat::Json => {
             print_json(&json!({"path": path, "added": written.added, "kept": written.kept}))?;
@@ -122,8 +131,15 @@ mod tests {
 
     #[test]
     fn a_cluster_of_one_service_gives_its_name_and_production_is_guarded() {
-        let named = named(vec![service("shop-prod", "api"), service("lab", "a"), service("lab", "b")]);
-        let names: Vec<&str> = named.iter().map(|environment| environment.name.as_str()).collect();
+        let named = named(vec![
+            service("shop-prod", "api"),
+            service("lab", "a"),
+            service("lab", "b"),
+        ]);
+        let names: Vec<&str> = named
+            .iter()
+            .map(|environment| environment.name.as_str())
+            .collect();
         assert_eq!(names, ["shop-prod", "lab-a", "lab-b"]);
         assert_eq!(named[0].guard, Guard::TypeName);
         assert_eq!(named[1].guard, Guard::Confirm);

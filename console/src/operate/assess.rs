@@ -326,8 +326,17 @@ impl Assessed<'_> {
         if let Some(rollout) = self.first_after(earliest)
             && rollout.started_at <= latest
         {
-            let tail = format!(", while {} was going out", name(rollout));
-            return Origin::blameless(None, tail);
+            let tail = format!(
+                " — began within {} of {} going out",
+                duration_words(latest.duration_since(earliest)),
+                name(rollout)
+            );
+            // Nobody is blamed, but it is the first thing to try: the undo is offered.
+            return Origin {
+                cause: None,
+                tail,
+                blamed_is_live: self.coming().is_none_or(|coming| *coming == rollout.to),
+            };
         }
         if let Some(rollout) = self.first_after(onset) {
             return before_rollout(rollout);

@@ -265,7 +265,7 @@ async fn world(context: &Context, keys: KeyMap, zone: &TimeZone) -> World {
         });
         world.take(&Message::World(
             name,
-            Box::new(News::Cached(seen, assessment)),
+            Box::new(News::Cached(Box::new(seen), assessment)),
         ));
     }
     world

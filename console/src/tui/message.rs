@@ -79,11 +79,15 @@ impl<E: std::error::Error> From<&E> for Refusal {
 
 /// News of one environment.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a message holds it in a box, whole"
+)]
 pub enum News {
     /// Its platform is there; what it can do.
     Connected(Capabilities),
     /// What the store remembers, and the judgement on it as of then.
-    Cached(Seen, Option<Assessment>),
+    Cached(Box<Seen>, Option<Assessment>),
     /// A look at the service, or why it failed.
     Observed(Result<Observation, PlatformError>),
     /// Measured series, or why there are none.

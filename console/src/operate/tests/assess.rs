@@ -80,18 +80,19 @@ fn a_deploy_that_began_after_the_degradation_is_not_to_blame() {
 }
 
 #[test]
-fn a_deploy_within_the_very_minute_of_the_rise_is_named_but_not_blamed() {
-    // The minute of 13:53 is as bad as those after it, and the rollout began half a minute into
-    // it: a handful of requests cannot tell which came first.
+fn a_deploy_within_the_same_minute_but_after_the_rise_is_not_to_blame() {
+    // The minute of 13:53 is as bad as those after it: errors filled it from its first second,
+    // and the rollout began half a minute into it.
     let judged = judge(
         &observation(2, "1.4.1"),
         &errors_since(-7, 7.9),
         &out_before(-30),
     );
-    assert_eq!((judged.cause, judged.undo), (None, None));
+    assert_eq!(judged.cause, None);
+    assert!(judged.undo.is_some(), "it is still the first thing to try");
     assert_eq!(
         judged.sentence,
-        "5xx 7.9 % since 13:53, while 1.4.1 was going out"
+        "5xx 7.9 % since 13:53 — began within 1 min of 1.4.1 going out"
     );
 }
 
@@ -150,7 +151,7 @@ fn where_the_data_cannot_tell_which_came_first_nobody_is_blamed() {
     assert_eq!(judged.cause, None);
     assert_eq!(
         judged.sentence,
-        "5xx 7.9 % since 13:59, while 1.4.1 was going out"
+        "5xx 7.9 % since 13:59 — began within 3 min of 1.4.1 going out"
     );
 }
 

@@ -97,9 +97,9 @@ pub enum LogsRequest {
     /// the home directory where that cannot be written; a notice says where.
     Save {
         /// What is held.
-        store: LogStore,
+        store: Box<LogStore>,
         /// What is shown of it.
-        filter: Filter,
+        filter: Box<Filter>,
         /// The file's name.
         name: String,
     },
@@ -217,7 +217,7 @@ impl LogsExchange {
                 name,
             } => {
                 tokio::task::spawn_blocking(move || {
-                    let notice = match save(store, filter, &name) {
+                    let notice = match save(*store, *filter, &name) {
                         Ok((path, lines)) => (
                             Level::Good,
                             format!("saved {lines} lines to {}", path.display()),

@@ -170,8 +170,15 @@ fn rollout() -> AppState {
     let mut world = fixtures::world();
     let run = fixtures::run_in_progress();
     // Two of prod's tasks are the new ones: their log lines are shown.
-    for env in world.environments.iter_mut().filter(|env| env.is_production()) {
-        let tasks = env.observation.iter_mut().flat_map(|seen| &mut seen.service.instances);
+    for env in world
+        .environments
+        .iter_mut()
+        .filter(|env| env.is_production())
+    {
+        let tasks = env
+            .observation
+            .iter_mut()
+            .flat_map(|seen| &mut seen.service.instances);
         for task in tasks.take(2) {
             task.revision = fixtures::revision("prod", 8).into();
             task.release = Some("1.4.0".to_owned());

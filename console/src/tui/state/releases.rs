@@ -11,7 +11,7 @@ use crate::{
         command::{Command, Place},
         effect::{Effect, Level},
         exchange::releases::{ReleasesReply, ReleasesRequest},
-        message::{Generation, Message},
+        message::{Generation, Message, News},
     },
 };
 use crossterm::event::KeyEvent;
@@ -482,8 +482,16 @@ impl ScreenState for ReleasesState {
     }
 
     fn message(&mut self, message: &Message, _world: &World) -> Vec<Effect> {
-        let Message::Releases(generation, reply) = message else {
-            return Vec::new();
+        let (generation, reply) = match message {
+            Message::Releases(generation, reply) => (generation, reply),
+            // The pollers read the deployments anyway: a rollout that ends is seen here at once.
+            Message::World(name, news) if *name == self.environment => {
+                if let (News::Rollouts(Ok(rollouts)), Some(read)) = (&**news, &mut self.read) {
+                    read.1.clone_from(rollouts);
+                }
+                return Vec::new();
+            }
+            _ => return Vec::new(),
         };
         match reply {
             ReleasesReply::List(result) if *generation == self.generation => match result {
@@ -648,6 +656,22 @@ mod tests {
             text.contains("never deployed in prod") && text.contains("digest"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_deployment_that_ends_is_seen_without_a_key() {
+        let mut state = prod();
+        let mut rollouts: Vec<_> = state.deployments().into_iter().cloned().collect();
+        rollouts.remove(0);
+        let news = Message::World(
+            "prod".into(),
+            Box::new(News::Rollouts(Ok(rollouts.clone()))),
+        );
+        state.message(&news, &fixtures::world());
+        assert_eq!(state.deployments().len(), rollouts.len());
+        let others = Message::World("dev".into(), Box::new(News::Rollouts(Ok(Vec::new()))));
+        state.message(&others, &fixtures::world());
+        assert_eq!(state.deployments().len(), rollouts.len());
     }
 
     #[test]

@@ -384,7 +384,7 @@ mod tests {
         let mut world = fixtures::world();
         world.take(&Message::World(
             "dev".into(),
-            Box::new(News::Cached(Seen::default(), None)),
+            Box::new(News::Cached(Box::default(), None)),
         ));
         assert!(world.environments[0].observation.is_some());
     }

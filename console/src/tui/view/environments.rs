@@ -396,7 +396,13 @@ pub fn series(env: &EnvironmentState, world: &World, theme: &Theme, area: Rect, 
             5.0,
             |value| format!("{value:.1} %"),
         ),
-        ("p95", &metrics.p95_ms, Role::Warn, 1.0, text::millis),
+        (
+            "p95",
+            &metrics.p95_ms,
+            if is_slow { Role::Warn } else { Role::Text },
+            1.0,
+            text::millis,
+        ),
     ];
     if area.height >= 12 {
         shown.push(("cpu", &metrics.cpu_percent, Role::Text, 100.0, |value| {

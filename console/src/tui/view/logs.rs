@@ -103,9 +103,9 @@ fn histogram(
     buf: &mut Buffer,
     hits: &mut Hits,
 ) {
-    let minutes = state
-        .store
-        .histogram(MINUTES.min(usize::from(area.width) / 2));
+    // Beside the bars stand two times and the count of errors.
+    let room = usize::from(area.width).saturating_sub(WORDS_COLUMNS);
+    let minutes = state.store.histogram(MINUTES.min(room));
     let (Some(first), Some(last)) = (minutes.first(), minutes.last()) else {
         let line = Line::from(span(theme, Role::Dim, "errors a minute: no line yet"));
         paint::line(buf, area, &line);
@@ -123,8 +123,8 @@ fn histogram(
     let bars = spark::line(&counts, minutes.len(), 4.0);
     let start = format!("{} ", at(first.start_ms));
     let mut spans = vec![span(theme, Role::Dim, &start)];
-    let mut x = area.x + u16::try_from(text::width(&start)).unwrap_or(0);
-    for (minute, bar) in minutes.iter().zip(bars.chars()) {
+    let first_x = area.x + u16::try_from(text::width(&start)).unwrap_or(0);
+    for (x, (minute, bar)) in (first_x..).zip(minutes.iter().zip(bars.chars())) {
         let role = if minute.errors > 0 {
             Role::Bad
         } else {
@@ -137,7 +137,6 @@ fn histogram(
             ..area
         };
         hits.add(cell, Target::Time(minute.start_ms / 1_000));
-        x += 1;
     }
     let errors: u64 = minutes.iter().map(|minute| minute.errors).sum();
     let worst = minutes.iter().max_by_key(|minute| minute.errors);

@@ -137,7 +137,7 @@ fn summary(
     theme: &Theme,
     width: u16,
 ) -> Vec<Line<'static>> {
-    let label = |text: &str| span(theme, Role::Dim, text.to_owned());
+    let label = |text: &str| span(theme, Role::Dim, text);
     let mut first = Line::default();
     if let Some(live) = &service.deployed {
         first.push_span(span(theme, Role::Strong, live.name()));

@@ -310,7 +310,7 @@ impl LogsState {
     }
 
     /// To the oldest line held.
-    pub(super) fn to_oldest(&mut self) -> Vec<Effect> {
+    pub(super) fn go_to_oldest(&mut self) -> Vec<Effect> {
         if let Some(id) = self.view.id_at(&self.store, 0) {
             self.stand_on(Spot::line(id));
             self.set_top((0, 0));

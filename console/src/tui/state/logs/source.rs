@@ -80,11 +80,11 @@ impl LogsState {
         }
         self.generation = Generation::next();
         self.log = None;
-        self.store = LogStore::new(0);
+        *self.store = LogStore::new(0);
         let mut view = LogView::new();
         view.set_filter(self.view.filter().clone());
         view.set_search(self.view.search().cloned());
-        self.view = view;
+        *self.view = view;
         self.tail = None;
         self.failure = None;
         self.newest = LineId(0);
@@ -134,7 +134,7 @@ impl LogsState {
                 self.follow();
                 self.refresh()
             }
-            Anchor::Head if self.source.span == Span::Anchor(Anchor::Head) => self.to_oldest(),
+            Anchor::Head if self.source.span == Span::Anchor(Anchor::Head) => self.go_to_oldest(),
             Anchor::Last(back) if is_live => {
                 let since = world.now.checked_sub(back).unwrap_or(world.now);
                 let since_ms = since.as_millisecond();

@@ -16,11 +16,14 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use jiff::Timestamp;
 use tui_input::{Input, backend::crossterm::EventHandler};
 
+/// Releases and the rollouts they had here, or why they cannot be listed.
+type Listed = Result<(Vec<Release>, Vec<RolloutRecord>), PlatformError>;
+
 /// What is chosen from.
 #[derive(Debug)]
 pub enum Choices {
     /// The registry's releases with the rollouts they had here; `None` while they are on their way.
-    Releases(Option<Result<(Vec<Release>, Vec<RolloutRecord>), PlatformError>>),
+    Releases(Option<Listed>),
     /// The other environments, to promote from.
     Environments,
 }
