@@ -117,20 +117,23 @@ impl Watch {
                 self.trouble(error.to_string());
             }
         }
-        let change = self.plan.prepared.change.clone();
+        let stops = matches!(self.plan.prepared.change, Change::StopRollout { .. });
         self.state.send_modify(|state| {
             state.trouble = None;
-            state.follow(progress);
+            state.follow(progress, stops);
         });
         let reason = record
             .reason
             .clone()
             .unwrap_or_else(|| format!("the platform says {} and no more", record.outcome.word()));
-        let stops = matches!(change, Change::StopRollout { .. });
         match record.outcome {
             RolloutOutcome::InProgress => None,
-            // Stopped is what was asked; that the old revision is back is not said with it.
+            // Asked to go back, going back is what was asked; "stopped" alone does not say it.
+            RolloutOutcome::RolledBack if stops => Some(RunOutcome::Done),
             RolloutOutcome::Stopped if stops => self.gone_back(reason).await,
+            RolloutOutcome::Succeeded if stops => Some(RunOutcome::Failed {
+                reason: "the rollout was over before it could be stopped, and is live".to_owned(),
+            }),
             RolloutOutcome::Succeeded => Some(RunOutcome::Done),
             RolloutOutcome::RolledBack => Some(RunOutcome::RolledBack { reason }),
             RolloutOutcome::Failed => Some(RunOutcome::Failed { reason }),

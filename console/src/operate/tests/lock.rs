@@ -251,9 +251,13 @@ async fn ones_own_deploy_in_flight_can_be_stopped_in_spite_of_its_lock() {
         // The lock has gone over to the stop; the deploy is watched on without it.
         let held = stop.state.borrow().lock.clone().unwrap();
         assert_eq!(held.run, stop.id);
+        platform.then([Ok(RolloutOutcome::RolledBack)]);
+        assert_eq!(outcome(stop).await, RunOutcome::Done);
+        assert!(matches!(
+            outcome(deploy).await,
+            RunOutcome::RolledBack { .. }
+        ));
         platform.then([Ok(RolloutOutcome::Succeeded)]);
-        outcome(stop).await;
-        outcome(deploy).await;
         assert_eq!(platform.sent().len(), 2);
         // And is free when both are over.
         outcome(console.run(Action::Restart).await.unwrap()).await;
