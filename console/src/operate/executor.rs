@@ -7,18 +7,17 @@ use super::{
     Confirmation, Gate, OperateError, RunHandle, RunOptions, RunState,
     guard::{self, Approach},
     lock::{Lock, Standing, Wanted, locked, new_run_id},
-    notes::Known,
     plan, resume, stages,
     watch::{Watch, signed},
 };
 use crate::{
     config::nearest,
     model::{
-        Action, Author, EnvironmentName, LockRecord, Metrics, Observation, Plan, RolloutRecord,
-        RolloutTicket, RunId, RunOutcome, StageState,
+        Action, Author, EnvironmentName, LockRecord, Plan, RolloutTicket, RunId, RunOutcome,
+        StageState,
     },
     platform::{Connections, Environment, Permit, PlatformError},
-    store::{HistoryQuery, NewRun, RunRecord, Store, StoreError},
+    store::{NewRun, RunRecord, Store, StoreError},
 };
 use jiff::{SignedDuration, Timestamp};
 use std::{
@@ -61,7 +60,7 @@ impl Default for Settings {
 /// The executor. Cheap to clone; every change of every environment passes here.
 #[derive(Clone)]
 pub struct Operator {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 /// What the executor's parts share.
@@ -351,26 +350,6 @@ impl Operator {
         Ok(())
     }
 
-    /// Names who started each rollout that was ours. The platform knows who registered a revision,
-    /// which is somebody else when an old one was brought back.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn credit(
-        &self,
-        environment: &EnvironmentName,
-        rollouts: &mut [RolloutRecord],
-    ) -> Result<(), StoreError> {
-        let query = HistoryQuery {
-            environment: Some(environment.clone()),
-            before: None,
-            limit: plan::RUNS_READ,
-        };
-        let runs = self.inner.store.history(&query).await?;
-        plan::credit(&runs, rollouts);
-        Ok(())
-    }
-
     /// The runs that are being watched now, oldest first.
     pub fn running(&self) -> Vec<RunHandle> {
         self.inner
@@ -378,57 +357,6 @@ impl Operator {
             .iter()
             .map(|running| running.handle.clone())
             .collect()
-    }
-
-    /// Remembers a look at an environment: caches it for the next start, and notes what it holds
-    /// against the revision that is live, for rollbacks to come. Call it after every look; a
-    /// store that cannot be written is no error here.
-    pub async fn remember(
-        &self,
-        environment: &EnvironmentName,
-        observation: &Observation,
-        metrics: Option<&Metrics>,
-        rollouts: Option<&[RolloutRecord]>,
-        now: Timestamp,
-    ) {
-        let inner = &self.inner;
-        let Some(config) = inner.connections.config(environment) else {
-            return;
-        };
-        let scope = config.scope();
-        let remembered = async {
-            inner.store.save_observation(&scope, observation).await?;
-            if let Some(metrics) = metrics {
-                inner.store.save_metrics(&scope, now, metrics).await?;
-            }
-            let Some(rollouts) = rollouts else {
-                return Ok(());
-            };
-            inner.store.save_rollouts(&scope, now, rollouts).await?;
-            let judgements = inner.store.judgements(environment).await?;
-            let known = Known {
-                environment,
-                rollouts,
-                judgements: &judgements,
-                now,
-            };
-            let mut found = known.by_alarms(observation);
-            if let Some(metrics) = metrics {
-                found.extend(known.by_metrics(metrics));
-            }
-            for judgement in found {
-                let is_known = judgements.iter().any(|old| {
-                    old.revision == judgement.revision && old.verdict == judgement.verdict
-                });
-                if !is_known {
-                    inner.store.judge(&judgement).await?;
-                }
-            }
-            Ok::<(), StoreError>(())
-        };
-        if let Err(error) = remembered.await {
-            tracing::debug!(%environment, %error, "the look was not remembered");
-        }
     }
 
     /// Stops watching, lets the locks go and leaves the runs to the next console. For a quit

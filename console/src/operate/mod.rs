@@ -2,9 +2,11 @@
 
 mod assess;
 mod executor;
+mod facts;
 mod guard;
 mod known_good;
 mod lock;
+mod memory;
 mod notes;
 mod plan;
 mod resume;
@@ -14,6 +16,7 @@ mod stages;
 mod tests;
 mod types;
 mod watch;
+mod way_back;
 mod words;
 
 pub use crate::model::RunOutcome;

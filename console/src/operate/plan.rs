@@ -2,60 +2,36 @@
 //! that the confirm dialog shows.
 
 use super::{
-    OperateError,
-    assess::{Assessed, assess},
-    executor::Inner,
-    known_good::{Evidence, History, KnownGood, PassedOver},
-    notes::Known,
-    words::duration_words,
+    OperateError, executor::Inner, facts::Facts, known_good::PassedOver, words::duration_words,
 };
 use crate::{
     config::nearest,
     cost,
     model::{
         Action, BillOfResources, Blocker, Change, CostDelta, Deployed, EnvironmentName, Health,
-        Judgement, Metrics, Observation, Plan, PlanSide, Prepared, Release, ReleaseRef, RevisionId,
-        RolloutId, RolloutOutcome, RolloutRecord, Window,
+        Plan, PlanSide, Prepared, Release, ReleaseRef, RevisionId, RolloutId, RolloutRecord,
     },
     platform::{ChangeNote, Environment, PlatformError},
-    store::{HistoryQuery, RunRecord},
 };
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-
-/// How far back metrics are read to judge who was live when errors rose.
-const LOOK_BACK: SignedDuration = SignedDuration::from_hours(3);
-
-/// So many of our own runs are read for the record; the platform knows the rest.
-pub(super) const RUNS_READ: u32 = 200;
 
 /// Old and new tasks run side by side about so long, for the cost of the overlap, in minutes.
 const OVERLAP_MINUTES: f64 = 5.0;
 
-/// Everything read of an environment before a plan is made.
-pub(super) struct Facts {
-    pub observation: Observation,
-    pub metrics: Metrics,
-    pub rollouts: Vec<RolloutRecord>,
-    pub judgements: Vec<Judgement>,
-    pub runs: Vec<RunRecord>,
-    pub now: Timestamp,
-}
-
 /// What an action comes to: the change, and where it leads.
-struct Resolved {
-    change: Change,
-    to: Option<PlanSide>,
-    release: Option<String>,
+pub(super) struct Resolved {
+    pub change: Change,
+    pub to: Option<PlanSide>,
+    pub release: Option<String>,
     /// The rollout in flight that a rollback takes the place of.
-    replaces: Option<RolloutId>,
-    because: String,
-    passed_over: Vec<PassedOver>,
-    blockers: Vec<Blocker>,
-    warnings: Vec<String>,
+    pub replaces: Option<RolloutId>,
+    pub because: String,
+    pub passed_over: Vec<PassedOver>,
+    pub blockers: Vec<Blocker>,
+    pub warnings: Vec<String>,
 }
 
 impl Resolved {
-    fn new(change: Change, because: impl Into<String>) -> Self {
+    pub fn new(change: Change, because: impl Into<String>) -> Self {
         Self {
             change,
             to: None,
@@ -136,89 +112,11 @@ pub(super) async fn make(
     })
 }
 
-impl Facts {
-    pub async fn read(inner: &Inner, environment: &Environment) -> Result<Self, PlatformError> {
-        let now = inner.now();
-        let platform = &environment.platform;
-        let name = &environment.config.name;
-        let window = Window {
-            start: now - LOOK_BACK,
-            end: now,
-        };
-        let query = HistoryQuery {
-            environment: Some(name.clone()),
-            before: None,
-            limit: RUNS_READ,
-        };
-        let (observation, rollouts, metrics, judgements, runs) = tokio::join!(
-            platform.observe(),
-            platform.rollouts(),
-            platform.metrics(window),
-            inner.store.judgements(name),
-            inner.store.history(&query),
-        );
-        let observation = observation?;
-        let mut rollouts = rollouts?;
-        let scope = environment.config.scope();
-        let runs: Vec<RunRecord> = runs
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|run| run.scope == scope)
-            .collect();
-        credit(&runs, &mut rollouts);
-        // Without metrics or without our own records a plan can still be made; the platform's
-        // history decides then.
-        let metrics = metrics.unwrap_or_default();
-        let mut judgements = judgements.unwrap_or_default();
-        let known = Known {
-            environment: name,
-            rollouts: &rollouts,
-            judgements: &judgements,
-            now,
-        };
-        let mut found = known.by_alarms(&observation);
-        found.extend(known.by_metrics(&metrics));
-        judgements.extend(found);
-        Ok(Self {
-            observation,
-            metrics,
-            rollouts,
-            judgements,
-            runs,
-            now,
-        })
-    }
-
-    pub fn history<'a>(&'a self, current: Option<&'a RevisionId>) -> History<'a> {
-        History {
-            current,
-            rollouts: &self.rollouts,
-            judgements: &self.judgements,
-            runs: &self.runs,
-        }
-    }
-
-    /// The newest rollout that brought a revision, successful ones first.
-    fn rollout_of(&self, revision: &RevisionId) -> Option<&RolloutRecord> {
-        let mut all: Vec<&RolloutRecord> = self
-            .rollouts
-            .iter()
-            .filter(|rollout| rollout.to == *revision)
-            .collect();
-        all.sort_by_key(|rollout| {
-            (
-                rollout.outcome == RolloutOutcome::Succeeded,
-                rollout.started_at,
-            )
-        });
-        all.pop()
-    }
-}
-
-struct Planner<'a> {
-    inner: &'a Inner,
-    environment: &'a Environment,
-    facts: &'a Facts,
+/// Makes one plan.
+pub(super) struct Planner<'a> {
+    pub inner: &'a Inner,
+    pub environment: &'a Environment,
+    pub facts: &'a Facts,
 }
 
 impl Planner<'_> {
@@ -273,7 +171,7 @@ impl Planner<'_> {
         }
     }
 
-    fn in_flight(&self) -> Option<&RolloutRecord> {
+    pub(super) fn in_flight(&self) -> Option<&RolloutRecord> {
         self.facts
             .observation
             .service
@@ -419,195 +317,8 @@ impl Planner<'_> {
         Ok(resolved)
     }
 
-    async fn back_to(&self, to: &RevisionId) -> Result<Resolved, OperateError> {
-        let revision = self.environment.platform.revision(to).await?;
-        let rollout = self.facts.rollout_of(to);
-        let mut resolved = Resolved::new(
-            Change::ToRevision {
-                revision: to.clone(),
-            },
-            "the operator's choice",
-        );
-        if let Some(record) = self.in_flight() {
-            resolved.replaces = Some(record.id.clone());
-            resolved.warnings.push(format!(
-                "the rollout of {} is in flight; this takes its place",
-                name_of(record.release.as_deref(), &record.to)
-            ));
-        }
-        let name = revision
-            .release
-            .clone()
-            .unwrap_or_else(|| to.short().to_owned());
-        match self.facts.history(None).verdict(to) {
-            Ok(good) => resolved.because = format!("the operator's choice; {}", record_of(&good)),
-            Err(why) => resolved
-                .warnings
-                .push(format!("{name} is not known to be good: {why}")),
-        }
-        resolved.to = Some(PlanSide {
-            deployed: Deployed {
-                revision: to.clone(),
-                image: revision.image,
-                release: revision.release.clone(),
-                digest: rollout
-                    .and_then(|rollout| rollout.digest.clone())
-                    .or(revision.digest),
-                deployed_at: rollout.map(|rollout| rollout.started_at),
-                author: revision.author,
-            },
-            fared: self.fared(to),
-            rollout: rollout.cloned(),
-        });
-        resolved.release = Some(name);
-        Ok(resolved)
-    }
-
-    /// Stops the rollout in flight, unless that would bring a bad revision back: stopping goes
-    /// to what was live before, and that may be what somebody is just going away from.
-    async fn stop(&self, record: &RolloutRecord) -> Result<Resolved, OperateError> {
-        let history = self.facts.history(Some(&record.to));
-        let live = self
-            .facts
-            .observation
-            .service
-            .deployed
-            .as_ref()
-            .map(|deployed| &deployed.revision);
-        let Some(back) = record
-            .from
-            .as_ref()
-            .or(live)
-            .filter(|back| **back != record.to)
-        else {
-            return Ok(Resolved::new(
-                Change::StopRollout {
-                    rollout: record.id.clone(),
-                },
-                "a rollout is in flight; there is nothing before it",
-            ));
-        };
-        let going = name_of(record.release.as_deref(), &record.to);
-        let unknown = self.facts.rollout_of(back).is_none();
-        let fled = self.facts.history(None).is_back(back, &record.to);
-        let verdict = match history.verdict(back) {
-            // The platform itself would go there, and nothing is held against it.
-            Err(_) if unknown && !fled => Ok(()),
-            Err(why) => Err(why),
-            Ok(_) if fled => Err("the rollout in flight is a way back from it".to_owned()),
-            Ok(_) => Ok(()),
-        };
-        match verdict {
-            Ok(()) => {
-                let mut resolved = Resolved::new(
-                    Change::StopRollout {
-                        rollout: record.id.clone(),
-                    },
-                    format!(
-                        "the rollout of {going} is in flight: it is stopped, and the platform goes back"
-                    ),
-                );
-                resolved.to = Some(self.side(back));
-                resolved.release = resolved
-                    .to
-                    .as_ref()
-                    .and_then(|side| side.deployed.release.clone());
-                Ok(resolved)
-            }
-            Err(why) if fled && self.may_arrive(&record.to) => {
-                let behind = self.side(back);
-                let mut resolved = Resolved::new(
-                    Change::StopRollout {
-                        rollout: record.id.clone(),
-                    },
-                    format!("a way back to {going} is in flight"),
-                );
-                resolved.blockers.push(Blocker {
-                    what: format!(
-                        "{going} is on its way; stopping it would bring {} back ({why})",
-                        behind.deployed.name()
-                    ),
-                    remedy: "Let it arrive, or choose a revision on the Releases screen (`--to`)"
-                        .to_owned(),
-                });
-                resolved.to = Some(behind);
-                Ok(resolved)
-            }
-            Err(why) => {
-                let passed = PassedOver {
-                    revision: back.clone(),
-                    name: name_of(self.side(back).deployed.release.as_deref(), back),
-                    why,
-                };
-                let mut resolved = self.known_good(&[])?;
-                if !resolved
-                    .passed_over
-                    .iter()
-                    .any(|known| known.revision == passed.revision)
-                {
-                    resolved.passed_over.insert(0, passed);
-                }
-                resolved.replaces = Some(record.id.clone());
-                resolved.warnings.push(format!(
-                    "the rollout of {going} is in flight; this takes its place, because stopping it would bring a bad release back"
-                ));
-                Ok(resolved)
-            }
-        }
-    }
-
-    /// Whether what a rollout in flight brings was known-good before.
-    fn may_arrive(&self, revision: &RevisionId) -> bool {
-        self.facts.history(None).verdict(revision).is_ok()
-    }
-
-    /// The last known-good before what is live or in flight, other than `same`, which is word
-    /// for word what runs.
-    fn known_good(&self, same: &[RevisionId]) -> Result<Resolved, OperateError> {
-        let in_flight = self.in_flight().map(|record| &record.to);
-        let live = self
-            .facts
-            .observation
-            .service
-            .deployed
-            .as_ref()
-            .map(|deployed| &deployed.revision);
-        let choice = self
-            .facts
-            .history(in_flight.or(live))
-            .choose_other_than(same);
-        let passed_over = choice.passed_over;
-        let Some(good) = choice.target else {
-            return Err(OperateError::NoKnownGood {
-                environment: self.environment.config.name.clone(),
-                why: if passed_over.is_empty() {
-                    "the platform remembers no rollout before this one".to_owned()
-                } else {
-                    passed_over
-                        .iter()
-                        .map(|passed| format!("{}: {}", passed.name, passed.why))
-                        .collect::<Vec<_>>()
-                        .join("; ")
-                },
-            });
-        };
-        let mut resolved = Resolved::new(
-            Change::ToRevision {
-                revision: good.revision.clone(),
-            },
-            record_of(&good),
-        );
-        resolved.to = Some(self.side(&good.revision));
-        if let Some(side) = &mut resolved.to {
-            side.deployed.digest = good.digest.clone().or(side.deployed.digest.take());
-        }
-        resolved.release = good.release.clone();
-        resolved.passed_over = passed_over;
-        Ok(resolved)
-    }
-
     /// One end of the plan, from the history alone.
-    fn side(&self, revision: &RevisionId) -> PlanSide {
+    pub(super) fn side(&self, revision: &RevisionId) -> PlanSide {
         let service = &self.facts.observation.service;
         let rollout = self.facts.rollout_of(revision);
         let known = service
@@ -682,7 +393,7 @@ impl Planner<'_> {
     }
 
     /// How a revision fared, for people.
-    fn fared(&self, revision: &RevisionId) -> String {
+    pub(super) fn fared(&self, revision: &RevisionId) -> String {
         match self.facts.history(None).verdict(revision) {
             Err(why) => why,
             Ok(good) => {
@@ -749,36 +460,6 @@ impl Planner<'_> {
     }
 }
 
-impl Facts {
-    pub fn assess(&self) -> crate::model::Assessment {
-        assess(Assessed {
-            observation: &self.observation,
-            metrics: &self.metrics,
-            rollouts: &self.rollouts,
-            judgements: &self.judgements,
-            now: self.now,
-            zone: &TimeZone::UTC,
-        })
-    }
-}
-
-/// Puts our own runs' authors to their rollouts.
-pub(super) fn credit(runs: &[RunRecord], rollouts: &mut [RolloutRecord]) {
-    for rollout in rollouts {
-        let run = runs.iter().find(|run| {
-            let sent = run
-                .ticket
-                .as_ref()
-                .and_then(|ticket| ticket.rollout.as_ref());
-            // Stopping somebody's rollout does not make it ours.
-            sent == Some(&rollout.id) && !run.stops()
-        });
-        if let Some(run) = run {
-            rollout.author = Some(run.author.clone());
-        }
-    }
-}
-
 /// A caller in another account than the configuration expects blocks the plan.
 async fn account_blocker(environment: &Environment) -> Result<Option<Blocker>, PlatformError> {
     let Some(expected) = &environment.config.account else {
@@ -792,17 +473,7 @@ async fn account_blocker(environment: &Environment) -> Result<Option<Blocker>, P
     ))
 }
 
-/// `last known-good (audit and platform)`.
-fn record_of(good: &KnownGood) -> String {
-    let who = match good.evidence {
-        Evidence::Platform => "the platform says its rollout succeeded",
-        Evidence::Audit => "our audit says its rollout succeeded",
-        Evidence::Both => "audit and platform say its rollout succeeded",
-    };
-    format!("last known-good ({who})")
-}
-
-fn name_of(release: Option<&str>, revision: &RevisionId) -> String {
+pub(super) fn name_of(release: Option<&str>, revision: &RevisionId) -> String {
     match release {
         Some(release) => format!("{release} ({})", revision.short()),
         None => revision.short().to_owned(),
