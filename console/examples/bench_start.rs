@@ -164,7 +164,7 @@ impl Screen {
         }
         let child = pair.slave.spawn_command(command)?;
         drop(pair.slave);
-        let parser = Arc::new(Mutex::new(vt100::Parser::new(rows, cols, 0)));
+        let parser = Arc::new(Mutex::new(vt100::Parser::new(cells(rows), cells(cols), 0)));
         let mut reader = pair.master.try_clone_reader()?;
         let sink = parser.clone();
         std::thread::spawn(move || {
@@ -232,4 +232,9 @@ fn spread(mut times: Vec<Duration>) -> String {
         text(times.last()),
         times.len()
     )
+}
+
+/// A terminal's side is never zero.
+fn cells(count: u16) -> std::num::NonZeroU16 {
+    std::num::NonZeroU16::new(count).unwrap_or(std::num::NonZeroU16::MIN)
 }
