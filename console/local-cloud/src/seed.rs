@@ -401,8 +401,8 @@ fn task_definition(environment: &Environment, release: &str) -> Value {
             },
         }],
         "tags": [
-            { "key": "release", "value": release },
-            { "key": "deployed-by", "value": "pipeline" },
+            { "key": "opsconsole:release", "value": release },
+            { "key": "opsconsole:author", "value": "pipeline" },
         ],
     })
 }

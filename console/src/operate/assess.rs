@@ -8,8 +8,8 @@ use super::{
     words::duration_words,
 };
 use crate::model::{
-    Alarm, AlarmState, Assessment, Cause, Health, Judgement, Metrics, Observation, RolloutOutcome,
-    RolloutProgress, RolloutRecord, Symptom,
+    Alarm, AlarmState, Assessment, Cause, Health, Judgement, Metrics, Observation, RevisionId,
+    RolloutOutcome, RolloutProgress, RolloutRecord, Symptom,
 };
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
@@ -38,7 +38,6 @@ pub struct Assessed<'a> {
 
 /// Judges an environment. A pure function: what it says, the data says.
 pub fn assess(of: Assessed<'_>) -> Assessment {
-    let service = &of.observation.service;
     let mut findings = findings(&of);
     findings.sort_by_key(|finding| finding.rank());
     let health = health(&of, &findings);
@@ -52,16 +51,15 @@ pub fn assess(of: Assessed<'_>) -> Assessment {
             sentence: String::new(),
         };
     };
-    let (cause, tail) = of.cause(worst);
-    let undo = matches!(cause, Some(Cause::Rollout { .. }))
+    let Origin {
+        cause,
+        tail,
+        blamed_is_live,
+    } = of.origin(worst);
+    let undo = blamed_is_live
         .then(|| {
-            let current = service
-                .rollout
-                .as_ref()
-                .map(|rollout| &rollout.record.to)
-                .or(service.deployed.as_ref().map(|deployed| &deployed.revision));
             let history = History {
-                current,
+                current: of.coming(),
                 rollouts: of.rollouts,
                 judgements: of.judgements,
                 runs: &[],
@@ -87,6 +85,24 @@ pub fn assess(of: Assessed<'_>) -> Assessment {
         cause,
         undo,
         sentence,
+    }
+}
+
+/// What came before a symptom, and how to say so.
+struct Origin {
+    cause: Option<Cause>,
+    tail: String,
+    /// A rollout is to blame, and what it brought is live or on its way: going back helps.
+    blamed_is_live: bool,
+}
+
+impl Origin {
+    fn blameless(cause: Option<Cause>, tail: impl Into<String>) -> Self {
+        Self {
+            cause,
+            tail: tail.into(),
+            blamed_is_live: false,
+        }
     }
 }
 
@@ -240,7 +256,7 @@ fn health(of: &Assessed<'_>, findings: &[Finding]) -> Health {
 
 impl Assessed<'_> {
     /// Which rollout came before, and the words for it.
-    fn cause(&self, finding: &Finding) -> (Option<Cause>, String) {
+    fn origin(&self, finding: &Finding) -> Origin {
         if let (Symptom::RolloutFailing { .. }, Some(rollout)) =
             (&finding.symptom, &self.observation.service.rollout)
         {
@@ -251,52 +267,76 @@ impl Assessed<'_> {
                 release: name(&rollout.record),
                 after_s,
             };
-            return (Some(cause), String::new());
+            return Origin {
+                cause: Some(cause),
+                tail: String::new(),
+                blamed_is_live: true,
+            };
         }
         match finding.onset {
-            None => (None, String::new()),
-            Some(Onset::Before(reach)) => self.cause_before(reach),
-            Some(Onset::Within { earliest, estimate }) => self.cause_within(earliest, estimate),
+            None => Origin::blameless(None, ""),
+            Some(Onset::Before(reach)) => self.origin_before(reach),
+            Some(Onset::Within { earliest, estimate }) => self.origin_within(earliest, estimate),
         }
     }
 
     /// It began before the data does: a rollout since then cannot have caused it, and of those
     /// before nothing can be said.
-    fn cause_before(&self, reach: Timestamp) -> (Option<Cause>, String) {
+    fn origin_before(&self, reach: Timestamp) -> Origin {
         match self.first_after(reach) {
             Some(rollout) => before_rollout(rollout),
-            None => (None, String::new()),
+            None => Origin::blameless(None, ""),
         }
     }
 
-    fn cause_within(
-        &self,
-        earliest: Timestamp,
-        estimate: Option<Timestamp>,
-    ) -> (Option<Cause>, String) {
+    fn origin_within(&self, earliest: Timestamp, estimate: Option<Timestamp>) -> Origin {
         let onset = estimate.unwrap_or(earliest);
         let latest = earliest + self.onset_width(estimate);
         let blamed = self
             .changes()
             .filter(|rollout| rollout.started_at <= onset)
             .max_by_key(|rollout| rollout.started_at)
-            .filter(|rollout| onset <= self.blame_until(rollout));
+            .filter(|rollout| onset <= self.blame_until(rollout))
+            .filter(|rollout| {
+                // Within the same step only the estimate says which came first, and it hangs on a
+                // handful of requests: it must say so clearly.
+                let clearly = self.step() / 4;
+                rollout.started_at <= earliest || rollout.started_at + clearly <= onset
+            });
         if let Some(rollout) = blamed {
             let after_s = seconds(rollout.started_at, onset);
             let release = name(rollout);
-            let tail = format!(
+            let mut tail = format!(
                 " — began {} after {release} went out",
                 duration_words(SignedDuration::from_secs(after_s))
             );
-            return (Some(Cause::Rollout { release, after_s }), tail);
+            let blamed_is_live = self.coming().is_none_or(|coming| *coming == rollout.to);
+            if !blamed_is_live {
+                // Somebody acted already; the series lag behind.
+                tail.push_str(&self.since_then());
+            }
+            return Origin {
+                cause: Some(Cause::Rollout { release, after_s }),
+                tail,
+                blamed_is_live,
+            };
         }
         // A rollout began within the same step: which of the two came first is more than the data
-        // says, for an estimate within a step hangs on a handful of requests.
+        // says.
         if let Some(rollout) = self.first_after(earliest)
             && rollout.started_at <= latest
         {
-            let tail = format!(", while {} was going out", name(rollout));
-            return (None, tail);
+            let tail = format!(
+                " — began within {} of {} going out",
+                duration_words(latest.duration_since(earliest)),
+                name(rollout)
+            );
+            // Nobody is blamed, but it is the first thing to try: the undo is offered.
+            return Origin {
+                cause: None,
+                tail,
+                blamed_is_live: self.coming().is_none_or(|coming| *coming == rollout.to),
+            };
         }
         if let Some(rollout) = self.first_after(onset) {
             return before_rollout(rollout);
@@ -313,7 +353,40 @@ impl Assessed<'_> {
             ),
             None => " — no deploy preceded it".to_owned(),
         };
-        (Some(Cause::NoRecentRollout), tail)
+        Origin::blameless(Some(Cause::NoRecentRollout), tail)
+    }
+
+    /// What is live, or what the rollout in flight brings.
+    fn coming(&self) -> Option<&RevisionId> {
+        let service = &self.observation.service;
+        let live = service.deployed.as_ref();
+        service
+            .rollout
+            .as_ref()
+            .map(|rollout| &rollout.record.to)
+            .or(live.map(|deployed| &deployed.revision))
+    }
+
+    /// What went out after the rollout that is to blame, in words.
+    fn since_then(&self) -> String {
+        let Some(coming) = self.coming() else {
+            return String::new();
+        };
+        let newest = self
+            .changes()
+            .filter(|rollout| rollout.to == *coming)
+            .max_by_key(|rollout| rollout.started_at);
+        match newest {
+            Some(rollout) if rollout.outcome.is_in_progress() => {
+                format!("; {} is on its way", name(rollout))
+            }
+            Some(rollout) => format!(
+                "; {} went out at {}",
+                name(rollout),
+                self.clock(rollout.started_at)
+            ),
+            None => String::new(),
+        }
     }
 
     /// Rollouts that changed what runs; a restart or a redeploy of the same is not one.
@@ -364,12 +437,17 @@ impl Assessed<'_> {
 
     /// How long after `earliest` it may have begun: a step of the series, and for an alarm its lag.
     fn onset_width(&self, estimate: Option<Timestamp>) -> SignedDuration {
-        let step = SignedDuration::from_secs(self.metrics.error_percent.step_s.max(1));
+        let step = self.step();
         if estimate.is_some() {
             step
         } else {
             step.max(ALARM_LAG)
         }
+    }
+
+    /// The distance of two values of the series.
+    fn step(&self) -> SignedDuration {
+        SignedDuration::from_secs(self.metrics.error_percent.step_s.max(1))
     }
 
     /// What is wrong and since when, in words.
@@ -463,10 +541,10 @@ impl Assessed<'_> {
     }
 }
 
-fn before_rollout(rollout: &RolloutRecord) -> (Option<Cause>, String) {
+fn before_rollout(rollout: &RolloutRecord) -> Origin {
     let release = name(rollout);
     let tail = format!(" — began before {release} went out");
-    (Some(Cause::BeforeRollout { release }), tail)
+    Origin::blameless(Some(Cause::BeforeRollout { release }), tail)
 }
 
 fn name(rollout: &RolloutRecord) -> String {

@@ -18,7 +18,7 @@ use crate::{
         RolloutTicket, RunId, RunOutcome, StageState,
     },
     platform::{Connections, Environment, Permit, PlatformError},
-    store::{NewRun, RunRecord, Store, StoreError},
+    store::{HistoryQuery, NewRun, RunRecord, Store, StoreError},
 };
 use jiff::{SignedDuration, Timestamp};
 use std::{
@@ -326,6 +326,46 @@ impl Operator {
             }
         }
         Ok(resumed)
+    }
+
+    /// For commands that do not stay: resumes what is unfinished, records what is over within
+    /// `wait`, and leaves the rest to the next start.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn settle_unfinished(&self, wait: Duration) -> Result<(), OperateError> {
+        let resumed = self.resume_unfinished().await?;
+        if resumed.is_empty() {
+            return Ok(());
+        }
+        let all_over = futures::future::join_all(resumed.into_iter().map(|mut run| async move {
+            // A watcher that is gone has nothing to tell any more.
+            let _ = run.state.wait_for(|state| state.outcome.is_some()).await;
+        }));
+        // Running out of time is no failure: the rest is left below.
+        let _ = tokio::time::timeout(wait, all_over).await;
+        self.leave().await;
+        Ok(())
+    }
+
+    /// Names who started each rollout that was ours. The platform knows who registered a revision,
+    /// which is somebody else when an old one was brought back.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn credit(
+        &self,
+        environment: &EnvironmentName,
+        rollouts: &mut [RolloutRecord],
+    ) -> Result<(), StoreError> {
+        let query = HistoryQuery {
+            environment: Some(environment.clone()),
+            before: None,
+            limit: plan::RUNS_READ,
+        };
+        let runs = self.inner.store.history(&query).await?;
+        plan::credit(&runs, rollouts);
+        Ok(())
     }
 
     /// The runs that are being watched now, oldest first.

@@ -251,8 +251,12 @@ impl<'a> Past<'a> {
             if let Some(before) = before
                 && self.is_back(before, passage.revision)
             {
+                // The platform knows who registered a revision, not who brought it back later.
+                let brought_anew =
+                    self.first_seen.get(passage.revision) == Some(&passage.started_at);
                 let who = passage
                     .author
+                    .filter(|_| brought_anew || passage.record.is_none())
                     .map_or("someone", |author| author.name.as_str());
                 charges.entry(before.clone()).or_default().push(Charge {
                     at: passage.started_at,

@@ -15,7 +15,7 @@ use crate::{
     model::{
         Action, BillOfResources, Blocker, Change, CostDelta, Deployed, EnvironmentName, Health,
         Judgement, Metrics, Observation, Plan, PlanSide, Prepared, Release, ReleaseRef, RevisionId,
-        RolloutOutcome, RolloutRecord, Window,
+        RolloutId, RolloutOutcome, RolloutRecord, Window,
     },
     platform::{ChangeNote, Environment, PlatformError},
     store::{HistoryQuery, RunRecord},
@@ -26,7 +26,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(3);
 
 /// So many of our own runs are read for the record; the platform knows the rest.
-const RUNS_READ: u32 = 200;
+pub(super) const RUNS_READ: u32 = 200;
 
 /// Old and new tasks run side by side about so long, for the cost of the overlap, in minutes.
 const OVERLAP_MINUTES: f64 = 5.0;
@@ -46,6 +46,8 @@ struct Resolved {
     change: Change,
     to: Option<PlanSide>,
     release: Option<String>,
+    /// The rollout in flight that a rollback takes the place of.
+    replaces: Option<RolloutId>,
     because: String,
     passed_over: Vec<PassedOver>,
     blockers: Vec<Blocker>,
@@ -58,6 +60,7 @@ impl Resolved {
             change,
             to: None,
             release: None,
+            replaces: None,
             because: because.into(),
             passed_over: Vec::new(),
             blockers: Vec::new(),
@@ -155,7 +158,14 @@ impl Facts {
             inner.store.history(&query),
         );
         let observation = observation?;
-        let rollouts = rollouts?;
+        let mut rollouts = rollouts?;
+        let scope = environment.config.scope();
+        let runs: Vec<RunRecord> = runs
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|run| run.scope == scope)
+            .collect();
+        credit(&runs, &mut rollouts);
         // Without metrics or without our own records a plan can still be made; the platform's
         // history decides then.
         let metrics = metrics.unwrap_or_default();
@@ -169,12 +179,6 @@ impl Facts {
         let mut found = known.by_alarms(&observation);
         found.extend(known.by_metrics(&metrics));
         judgements.extend(found);
-        let scope = environment.config.scope();
-        let runs = runs
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|run| run.scope == scope)
-            .collect();
         Ok(Self {
             observation,
             metrics,
@@ -424,6 +428,13 @@ impl Planner<'_> {
             },
             "the operator's choice",
         );
+        if let Some(record) = self.in_flight() {
+            resolved.replaces = Some(record.id.clone());
+            resolved.warnings.push(format!(
+                "the rollout of {} is in flight; this takes its place",
+                name_of(record.release.as_deref(), &record.to)
+            ));
+        }
         let name = revision
             .release
             .clone()
@@ -536,6 +547,7 @@ impl Planner<'_> {
                 {
                     resolved.passed_over.insert(0, passed);
                 }
+                resolved.replaces = Some(record.id.clone());
                 resolved.warnings.push(format!(
                     "the rollout of {going} is in flight; this takes its place, because stopping it would bring a bad release back"
                 ));
@@ -683,6 +695,7 @@ impl Planner<'_> {
             author: self.inner.author.clone(),
             reason: reason.map(str::to_owned),
             release: resolved.release.clone(),
+            replaces: resolved.replaces.clone(),
         };
         self.environment
             .platform
@@ -738,6 +751,23 @@ impl Facts {
             now: self.now,
             zone: &TimeZone::UTC,
         })
+    }
+}
+
+/// Puts our own runs' authors to their rollouts.
+pub(super) fn credit(runs: &[RunRecord], rollouts: &mut [RolloutRecord]) {
+    for rollout in rollouts {
+        let run = runs.iter().find(|run| {
+            let sent = run
+                .ticket
+                .as_ref()
+                .and_then(|ticket| ticket.rollout.as_ref());
+            // Stopping somebody's rollout does not make it ours.
+            sent == Some(&rollout.id) && !run.stops()
+        });
+        if let Some(run) = run {
+            rollout.author = Some(run.author.clone());
+        }
     }
 }
 

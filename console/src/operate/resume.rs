@@ -47,7 +47,7 @@ pub(super) async fn trace(
     plan: &Plan,
     since: Timestamp,
 ) -> Result<Option<RolloutTicket>, PlatformError> {
-    if let Some(ticket) = platform.find_run(run, since).await? {
+    if let Some(ticket) = platform.find_run(run, &plan.prepared.change, since).await? {
         return Ok(Some(ticket));
     }
     match &plan.prepared.change {
@@ -63,31 +63,12 @@ pub(super) async fn trace(
                     && rollout.author.as_ref() == Some(author)
             }))
         }
-        Change::StopRollout { rollout } => {
-            let rollouts = platform.rollouts().await?;
-            Ok(rollouts
-                .iter()
-                .find(|record| record.id == *rollout)
-                .filter(|record| !record.outcome.is_in_progress())
-                .filter(|record| {
-                    record
-                        .finished_at
-                        .is_some_and(|at| at + CLOCK_SKEW >= since)
-                })
-                .map(|record| ticket(record, since)))
-        }
-        Change::Scale { desired } => {
-            let service = platform.observe().await?.service;
-            Ok((service.desired == *desired).then_some(RolloutTicket {
-                rollout: None,
-                revision: None,
-                handle: None,
-                sent_at: since,
-                desired: *desired,
-            }))
-        }
-        // A restart looks like anybody's restart, and a task that is gone may have fallen.
-        Change::Restart | Change::StopInstance { .. } => Ok(None),
+        // Their effects are the platform's to know, or look like anybody's: a restart like any
+        // restart, and a task that is gone may have fallen.
+        Change::StopRollout { .. }
+        | Change::Scale { .. }
+        | Change::Restart
+        | Change::StopInstance { .. } => Ok(None),
     }
 }
 

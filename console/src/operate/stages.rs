@@ -1,7 +1,7 @@
 //! The named steps of a run, from what was done and what the platform reports.
 
 use super::RunState;
-use crate::model::{Change, RolloutProgress, RunOutcome, Stage, StageState};
+use crate::model::{RolloutProgress, RunOutcome, Stage, StageState};
 use jiff::Timestamp;
 
 /// All steps, in the order they happen.
@@ -59,24 +59,10 @@ impl RunState {
     }
 
     /// Takes in what the platform reports of the rollout.
-    pub(super) fn follow(&mut self, progress: RolloutProgress, change: &Change) {
+    pub(super) fn follow(&mut self, progress: RolloutProgress) {
         let at = progress.at;
-        // Stopping a rollout brings the other side back in.
-        let goes_back = matches!(change, Change::StopRollout { .. });
-        let (incoming, outgoing): (Vec<_>, Vec<_>) = if goes_back {
-            (
-                progress.others.iter().collect(),
-                std::iter::once(&progress.ours).collect(),
-            )
-        } else {
-            (
-                std::iter::once(&progress.ours).collect(),
-                progress.others.iter().collect(),
-            )
-        };
-        let wanted: u32 = incoming.iter().map(|side| side.desired).sum();
-        let serving: u32 = incoming.iter().map(|side| side.in_service).sum();
-        let failed: u32 = incoming.iter().map(|side| side.failed).sum();
+        let (wanted, serving) = (progress.ours.desired, progress.ours.in_service);
+        let failed = progress.ours.failed;
         let mut detail = format!("{serving}/{wanted} healthy");
         if failed > 0 {
             detail.push_str(&format!(", {failed} failed"));
@@ -88,7 +74,8 @@ impl RunState {
             StageState::Running
         };
         self.reach("new tasks", arrival, at, Some(detail));
-        let leaving: u32 = outgoing
+        let leaving: u32 = progress
+            .others
             .iter()
             .map(|side| side.running.max(side.draining))
             .sum();

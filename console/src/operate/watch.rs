@@ -6,8 +6,8 @@
 use super::{RunState, executor::Inner, known_good::History, lock::Lock};
 use crate::{
     model::{
-        Action, Change, EnvironmentName, Judgement, Plan, RevisionId, RolloutOutcome,
-        RolloutProgress, RolloutTicket, RunOutcome, Verdict,
+        Action, Change, EnvironmentName, Judgement, Plan, RolloutOutcome, RolloutProgress,
+        RolloutTicket, RunOutcome, Verdict,
     },
     platform::{Permit, Platform, PlatformError},
     store::StoreError,
@@ -120,7 +120,7 @@ impl Watch {
         let change = self.plan.prepared.change.clone();
         self.state.send_modify(|state| {
             state.trouble = None;
-            state.follow(progress, &change);
+            state.follow(progress);
         });
         let reason = record
             .reason
@@ -129,12 +129,8 @@ impl Watch {
         let stops = matches!(change, Change::StopRollout { .. });
         match record.outcome {
             RolloutOutcome::InProgress => None,
-            // Asked to go back, going back is what was asked.
-            RolloutOutcome::RolledBack if stops => Some(RunOutcome::Done),
-            RolloutOutcome::Stopped if stops => self.gone_back(&record.to, reason).await,
-            RolloutOutcome::Succeeded if stops => Some(RunOutcome::Failed {
-                reason: "the rollout was over before it could be stopped".to_owned(),
-            }),
+            // Stopped is what was asked; that the old revision is back is not said with it.
+            RolloutOutcome::Stopped if stops => self.gone_back(reason).await,
             RolloutOutcome::Succeeded => Some(RunOutcome::Done),
             RolloutOutcome::RolledBack => Some(RunOutcome::RolledBack { reason }),
             RolloutOutcome::Failed => Some(RunOutcome::Failed { reason }),
@@ -144,11 +140,12 @@ impl Watch {
     }
 
     /// "Stopped" alone does not say what runs now: look. `None` while that cannot be told.
-    async fn gone_back(&mut self, stopped: &RevisionId, reason: String) -> Option<RunOutcome> {
+    async fn gone_back(&mut self, reason: String) -> Option<RunOutcome> {
+        let stopped = self.plan.from.as_ref().map(|from| &from.deployed.revision);
         match self.platform.observe().await {
             Ok(observation) => {
                 let live = observation.service.deployed?.revision;
-                Some(if live == *stopped {
+                Some(if stopped == Some(&live) {
                     RunOutcome::Failed {
                         reason: format!("{} was stopped and still runs: {reason}", live.short()),
                     }

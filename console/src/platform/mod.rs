@@ -71,14 +71,16 @@ pub trait Platform: Send + Sync {
     ) -> Result<RolloutTicket, PlatformError>;
 
     /// How OUR rollout stands; its record's outcome is `Superseded` when another took its place.
+    /// Of a stop it tells the way back: `Succeeded` when the platform is back where it was.
     async fn progress(&self, ticket: &RolloutTicket) -> Result<RolloutProgress, PlatformError>;
 
-    /// Finds what `run` sent, when the console was killed before it could record its ticket.
-    /// `None` when nothing that the platform knows carries the run's mark; that is the default
-    /// for platforms that cannot mark what they send.
+    /// Finds what `run` sent to make `change`, when the console was killed before it could record
+    /// its ticket: by the mark that the run left, or by an effect that only it can have had.
+    /// `None` when there is no trace; that is the default for platforms that leave none.
     async fn find_run(
         &self,
         _run: &crate::model::RunId,
+        _change: &Change,
         _since: Timestamp,
     ) -> Result<Option<RolloutTicket>, PlatformError> {
         Ok(None)
@@ -121,6 +123,8 @@ pub struct ChangeNote {
     pub reason: Option<String>,
     /// The release's name.
     pub release: Option<String>,
+    /// The rollout in flight that this knowingly takes the place of: a warning then, no blocker.
+    pub replaces: Option<crate::model::RolloutId>,
 }
 
 /// The right to change one environment, issued by the executor after guard, lock and audit.

@@ -1,7 +1,7 @@
 //! The audit: every change is recorded before it is sent, and again when it is over.
 
 use super::{Store, StoreError, millis, time};
-use crate::model::{Author, EnvironmentName, Plan, RolloutTicket, RunId, RunOutcome};
+use crate::model::{Author, Change, EnvironmentName, Plan, RolloutTicket, RunId, RunOutcome};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, sqlite::SqliteRow};
@@ -70,6 +70,13 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
+    /// True when it stopped a rollout, so that its ticket names somebody's rollout, not its own.
+    pub fn stops(&self) -> bool {
+        self.plan
+            .as_ref()
+            .is_some_and(|plan| matches!(plan.prepared.change, Change::StopRollout { .. }))
+    }
+
     /// How long it took, when it is over.
     pub fn duration(&self) -> Option<Duration> {
         let finished = self.finished_at?;

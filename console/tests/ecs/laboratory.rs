@@ -2,7 +2,7 @@
 
 use opsconsole::{
     config::{EcsConfig, EnvironmentConfig, Guard, LockLocation, PlatformConfig},
-    model::{Action, Author, EnvironmentName, Plan, ReleaseRef, RunOutcome},
+    model::{Action, Author, EnvironmentName, Plan, ReleaseRef, RevisionId, RunOutcome},
     operate::{Confirmation, OperateError, Operator, RunOptions, RunState, Settings},
     platform::{
         Connections, Environment, LogAccess, LogPages, Platform, PlatformError, ecs::EcsPlatform,
@@ -15,7 +15,6 @@ use opsconsole_local_cloud::{
 };
 use std::{
     future::Future,
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, Instant},
 };
@@ -47,7 +46,7 @@ impl Laboratory {
     pub fn alone() -> Self {
         let directory = TempDir::with_prefix("opsconsole-ecs-").expect("a temporary directory");
         let cloud = LocalCloud::at(DataDir::under(directory.path()))
-            .with_program(program())
+            .with_program(env!("CARGO_BIN_EXE_opsconsole"))
             .with_idle(Duration::from_secs(300));
         let endpoint = cloud.up().expect("the local cloud starts");
         Self {
@@ -120,20 +119,94 @@ impl Laboratory {
     }
 }
 
+/// What happens to the cloud behind the adapter's back.
+impl Laboratory {
+    /// Tests that change the same environment wait for one another.
+    pub async fn turn(&self, environment: &str) -> tokio::sync::MutexGuard<'static, ()> {
+        static DEV: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        static STAGING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        match environment {
+            "dev" => DEV.lock().await,
+            "staging" => STAGING.lock().await,
+            other => panic!("{other} is only looked at"),
+        }
+    }
+
+    /// A client that is nobody's adapter.
+    fn outsider(&self) -> aws_sdk_ecs::Client {
+        let credentials = aws_credential_types::Credentials::new(
+            &self.endpoint.access_key_id,
+            &self.endpoint.secret_access_key,
+            None,
+            None,
+            "test",
+        );
+        let config = aws_sdk_ecs::Config::builder()
+            .behavior_version_latest()
+            .endpoint_url(&self.endpoint.url)
+            .region(aws_sdk_ecs::config::Region::new(self.endpoint.region))
+            .credentials_provider(credentials)
+            .build();
+        aws_sdk_ecs::Client::from_conf(config)
+    }
+
+    /// A colleague who does not use opsconsole.
+    pub async fn somebody_deploys(&self, cluster: &str, revision: &str) {
+        self.outsider()
+            .update_service()
+            .cluster(cluster)
+            .service("api")
+            .task_definition(revision)
+            .force_new_deployment(true)
+            .send()
+            .await
+            .expect("the service is updated");
+    }
+
+    pub async fn deregister(&self, revision: &RevisionId) {
+        self.outsider()
+            .deregister_task_definition()
+            .task_definition(revision.as_str())
+            .send()
+            .await
+            .expect("the task definition is deregistered");
+    }
+
+    /// Makes something go wrong until [`no_faults`](Self::no_faults).
+    pub async fn fault(&self, fault: serde_json::Value) {
+        self.door("POST", fault.to_string()).await;
+    }
+
+    pub async fn no_faults(&self) {
+        self.door("DELETE", String::new()).await;
+    }
+
+    /// The local cloud's own door takes any signed request; the SDK signs this one.
+    async fn door(&self, method: &'static str, body: String) {
+        let url = format!("{}/_opsconsole/faults", self.endpoint.url);
+        self.outsider()
+            .list_clusters()
+            .customize()
+            .mutate_request(move |request| {
+                request.set_method(method).expect("a method");
+                request.set_uri(url.as_str()).expect("a URL");
+                request
+                    .headers_mut()
+                    .insert("content-length", body.len().to_string());
+                *request.body_mut() = body.clone().into_bytes().into();
+            })
+            .send()
+            .await
+            .expect("the fault is taken");
+    }
+}
+
 impl Drop for Laboratory {
     fn drop(&mut self) {
         if let Err(error) = self.cloud.down() {
             eprintln!("the local cloud did not go down: {error}");
         }
     }
-}
-
-/// The console's own executable brings the local cloud along.
-fn program() -> PathBuf {
-    std::env::var_os("OPSCONSOLE_TEST_LOCAL_CLOUD").map_or_else(
-        || PathBuf::from(env!("CARGO_BIN_EXE_opsconsole")),
-        PathBuf::from,
-    )
 }
 
 /// Waits until `look` finds something, and returns it.

@@ -80,18 +80,19 @@ fn a_deploy_that_began_after_the_degradation_is_not_to_blame() {
 }
 
 #[test]
-fn a_deploy_within_the_very_minute_of_the_rise_is_named_but_not_blamed() {
-    // The minute of 13:53 is as bad as those after it, and the rollout began half a minute into
-    // it: a handful of requests cannot tell which came first.
+fn a_deploy_within_the_same_minute_but_after_the_rise_is_not_to_blame() {
+    // The minute of 13:53 is as bad as those after it: errors filled it from its first second,
+    // and the rollout began half a minute into it.
     let judged = judge(
         &observation(2, "1.4.1"),
         &errors_since(-7, 7.9),
         &out_before(-30),
     );
     assert_eq!(judged.cause, None);
+    assert!(judged.undo.is_some(), "it is still the first thing to try");
     assert_eq!(
         judged.sentence,
-        "5xx 7.9 % since 13:53, while 1.4.1 was going out"
+        "5xx 7.9 % since 13:53 — began within 1 min of 1.4.1 going out"
     );
 }
 
@@ -121,6 +122,24 @@ fn a_rise_within_the_minute_of_the_rollout_is_placed_by_how_full_the_minute_is()
 }
 
 #[test]
+fn an_estimate_that_is_only_just_after_the_rollout_is_not_enough_to_blame_it() {
+    // As above, and the rollout began ten seconds before the estimate.
+    let metrics = Metrics {
+        error_percent: hour(|m| {
+            Some(match m {
+                -7 => 2.0,
+                m if m > -7 => 8.0,
+                _ => 0.0,
+            })
+        }),
+        requests_per_second: hour(|_| Some(80.0)),
+        ..Metrics::default()
+    };
+    let judged = judge(&observation(2, "1.4.1"), &metrics, &out_before(-35));
+    assert_eq!(judged.cause, None);
+}
+
+#[test]
 fn where_the_data_cannot_tell_which_came_first_nobody_is_blamed() {
     // One raised minute only, and the rollout began within it; the alarm makes it an incident.
     let mut observation = observation(2, "1.4.1");
@@ -132,7 +151,7 @@ fn where_the_data_cannot_tell_which_came_first_nobody_is_blamed() {
     assert_eq!(judged.cause, None);
     assert_eq!(
         judged.sentence,
-        "5xx 7.9 % since 13:59, while 1.4.1 was going out"
+        "5xx 7.9 % since 13:59 — began within 3 min of 1.4.1 going out"
     );
 }
 
@@ -172,6 +191,30 @@ fn the_way_back_is_not_taken_for_the_cause() {
             after_s: 60
         })
     );
+    let mut observation = observation(2, "1.4.1");
+    observation.service.rollout = Some(progress_of(past[0].clone()));
+    let judged = judge(&observation, &errors_since(-20, 8.0), &past);
+    assert_eq!(
+        judged.sentence,
+        "5xx 8.0 % since 13:40 — began 1 min after 1.4.1 went out; 1.4.0 is on its way"
+    );
+    assert_eq!(judged.undo, None);
+}
+
+#[test]
+fn after_the_way_back_no_further_step_back_is_proposed_while_the_series_lag() {
+    let past = [
+        rollout(3, "1.4.0", -2).coming_from(2),
+        rollout(2, "1.4.1", -21).coming_from(1),
+        rollout(1, "1.4.0", -8640),
+        rollout(9, "1.3.0", -9000),
+    ];
+    let judged = judge(&observation(3, "1.4.0"), &errors_since(-20, 8.0), &past);
+    assert_eq!(
+        judged.sentence,
+        "5xx 8.0 % since 13:40 — began 1 min after 1.4.1 went out; 1.4.0 went out at 13:58"
+    );
+    assert_eq!(judged.undo, None);
 }
 
 #[test]

@@ -45,6 +45,8 @@ pub struct Script {
     pub progress_reason: Option<String>,
     /// What a run left as its mark.
     pub marks: Vec<(RunId, RolloutTicket)>,
+    /// What came with each change that was prepared.
+    pub notes: Vec<ChangeNote>,
     /// Everything asked that changes something, in order.
     pub sent: Vec<Change>,
     /// How often progress was asked.
@@ -102,6 +104,7 @@ impl FakePlatform {
                 progress: VecDeque::from([Ok(RolloutOutcome::Succeeded)]),
                 progress_reason: None,
                 marks: Vec::new(),
+                notes: Vec::new(),
                 sent: Vec::new(),
                 looks: 0,
             }),
@@ -243,12 +246,9 @@ impl Platform for FakePlatform {
         Ok(BillOfResources::default())
     }
 
-    async fn prepare(
-        &self,
-        change: &Change,
-        _note: &ChangeNote,
-    ) -> Result<Prepared, PlatformError> {
-        let script = self.script();
+    async fn prepare(&self, change: &Change, note: &ChangeNote) -> Result<Prepared, PlatformError> {
+        let mut script = self.script();
+        script.notes.push(note.clone());
         let same = matches!(change, Change::ToRevision { revision } if script.same_as_running.contains(revision));
         let lines = if same {
             Vec::new()
@@ -326,6 +326,7 @@ impl Platform for FakePlatform {
     async fn find_run(
         &self,
         run: &RunId,
+        _change: &Change,
         _since: Timestamp,
     ) -> Result<Option<RolloutTicket>, PlatformError> {
         let script = self.script();

@@ -100,7 +100,7 @@ fn good_bad_slow_and_two_rollbacks_never_land_on_a_bad_one() {
     assert_eq!(
         passed(&again),
         [
-            "1.6.2 (api-prod:3): rolled away from by ana at 2026-03-01 13:55 UTC",
+            "1.6.2 (api-prod:3): rolled away from by someone at 2026-03-01 13:55 UTC",
             "1.6.1 (api-prod:2): alarm prod-api-5xx rang while it was live, at 2026-03-01 13:05 UTC",
         ]
     );
@@ -111,7 +111,8 @@ fn good_bad_slow_and_two_rollbacks_never_land_on_a_bad_one() {
 
 #[test]
 fn a_rollback_by_somebody_else_shows_in_the_platforms_history() {
-    // Ben went from 2 back to 1 in the AWS console, and later forward to 3.
+    // Ben went from 2 back to 1 in the AWS console, and later forward to 3. The platform knows
+    // who registered revision 1, and that is not who went back to it.
     let past = [
         rollout(3, "1.6.0", -10),
         rollout(1, "1.4.0", -100).by("ben"),
@@ -123,7 +124,7 @@ fn a_rollback_by_somebody_else_shows_in_the_platforms_history() {
     let choice = choose(1, &past, &[]);
     assert_eq!(
         passed(&choice),
-        ["1.5.0 (api-prod:2): rolled away from by ben at 2026-03-01 12:20 UTC"]
+        ["1.5.0 (api-prod:2): rolled away from by someone at 2026-03-01 12:20 UTC"]
     );
 }
 

@@ -245,6 +245,9 @@ async fn a_rollout_over_a_bad_release_is_not_stopped_but_replaced_by_a_good_one(
         }
     );
     assert_eq!(plan.passed_over[0].0, "1.6.1 (api-prod:2)");
+    // The platform is told that this is meant: a rollout in flight would block it otherwise.
+    let note = platform.script().notes.last().cloned().unwrap();
+    assert_eq!(note.replaces, Some("deployment/3@-1".into()));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use super::{fake::*, world::*};
 use crate::{
+    config::PlatformConfig,
     model::{Action, ReleaseRef, RolloutOutcome::*, RunId, RunOutcome},
     operate::Operator,
     platform::PlatformError,
@@ -180,7 +181,8 @@ async fn an_environment_of_another_configuration_keeps_its_runs() {
     let console = Console::open(home.path(), &platform).await;
     killed(&console, Action::Restart, "run-1", DEAD).await;
     let other = Console::open_with(home.path(), &platform, |config| {
-        config.account = Some("999999999999".to_owned());
+        let PlatformConfig::Ecs(ecs) = &mut config.platform;
+        ecs.service = "another".to_owned();
     })
     .await;
     assert_eq!(resume(&other.operator).await.len(), 0);
@@ -200,4 +202,44 @@ async fn leaving_lets_the_lock_go_and_the_run_live() {
     let record = console.store.run(&run.id).await.unwrap().unwrap();
     assert_eq!((record.outcome, record.watcher), (None, None));
     assert_eq!(console.operator.running().len(), 0);
+}
+
+#[tokio::test]
+async fn a_command_that_does_not_stay_records_what_is_over_and_leaves_the_rest() {
+    let home = tempfile::tempdir().unwrap();
+    let platform = FakePlatform::with_bucket(2, "1.4.1", past());
+    platform.then([Ok(InProgress)]);
+    let console = Console::open(home.path(), &platform).await;
+    let run = console.run(Action::Restart).await.unwrap();
+    console.operator.leave().await;
+
+    let command = Console::open(home.path(), &platform).await;
+    let moment = std::time::Duration::from_millis(20);
+    command.operator.settle_unfinished(moment).await.unwrap();
+    assert_eq!(command.store.unfinished_runs().await.unwrap().len(), 1);
+    platform.then([Ok(Succeeded)]);
+    let enough = std::time::Duration::from_secs(20);
+    command.operator.settle_unfinished(enough).await.unwrap();
+    let record = command.store.run(&run.id).await.unwrap().unwrap();
+    assert_eq!(record.outcome, Some(RunOutcome::Done));
+    assert_eq!(*platform.bucket.clone().unwrap().held.lock().unwrap(), None);
+    assert_eq!(platform.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn who_brought_an_old_revision_back_is_named_and_not_who_registered_it() {
+    let home = tempfile::tempdir().unwrap();
+    let platform = FakePlatform::running(2, "1.4.1", past());
+    let console = Console::open(home.path(), &platform).await;
+    outcome(console.run(Action::Rollback { to: None }).await.unwrap()).await;
+    let mut back = rollout(1, "1.4.0", 0).by("whoever registered it");
+    back.id = "deployment/ours".into();
+    let mut rollouts = [back, past()[0].clone().by("ben")];
+    console
+        .operator
+        .credit(&prod(), &mut rollouts)
+        .await
+        .unwrap();
+    assert_eq!(rollouts[0].author, Some(author("ana")));
+    assert_eq!(rollouts[1].author, Some(author("ben")));
 }

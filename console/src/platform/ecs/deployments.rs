@@ -45,6 +45,8 @@ pub struct DeploymentView {
     pub lifecycle_stage: Option<String>,
     /// (failures, threshold) of the circuit breaker, when ECS tells them.
     pub breaker: Option<(u32, u32)>,
+    /// The circuit breaker or an alarm condemned it.
+    pub condemned: bool,
 }
 
 /// What is read of a service revision. It never changes.
@@ -100,6 +102,13 @@ impl DeploymentView {
             lifecycle_stage: deployment
                 .lifecycle_stage()
                 .map(|stage| clean(stage.as_str())),
+            condemned: [
+                breaker.and_then(|breaker| breaker.status()),
+                alarms.and_then(|alarms| alarms.status()),
+            ]
+            .into_iter()
+            .flatten()
+            .any(|status| status.as_str() == "TRIGGERED"),
             breaker: breaker
                 .filter(|breaker| breaker.threshold() > 0)
                 .map(|breaker| {
@@ -136,7 +145,8 @@ impl DeploymentView {
 }
 
 /// How a service deployment ended. Only SUCCESSFUL is success; a STOPPED one was superseded when
-/// the deployment that follows it began before it ended.
+/// the deployment that follows it began before it ended, and has failed when the breaker or an
+/// alarm condemned it and ECS was not told to roll back.
 pub fn outcome(deployment: &DeploymentView, next_created_at: Option<Timestamp>) -> RolloutOutcome {
     match deployment.status.as_str() {
         "SUCCESSFUL" => RolloutOutcome::Succeeded,
@@ -147,7 +157,9 @@ pub fn outcome(deployment: &DeploymentView, next_created_at: Option<Timestamp>) 
             let superseded = next_created_at
                 .zip(ended)
                 .is_some_and(|(next, ended)| next <= ended + SUPERSEDED_WITHIN);
-            if superseded {
+            if deployment.condemned {
+                RolloutOutcome::Failed
+            } else if superseded {
                 RolloutOutcome::Superseded
             } else {
                 RolloutOutcome::Stopped
@@ -380,6 +392,7 @@ mod tests {
             triggered_alarms: Vec::new(),
             lifecycle_stage: None,
             breaker: None,
+            condemned: false,
         }
     }
 
@@ -396,6 +409,13 @@ mod tests {
         for (status, expected) in ends {
             assert_eq!(outcome(&deployment(status), None), expected, "{status}");
         }
+    }
+
+    #[test]
+    fn a_deployment_that_the_breaker_stopped_without_rolling_back_has_failed() {
+        let mut stopped = deployment("STOPPED");
+        stopped.condemned = true;
+        assert_eq!(outcome(&stopped, None), RolloutOutcome::Failed);
     }
 
     #[test]

@@ -258,8 +258,9 @@ impl EcsPlatform {
         }
     }
 
-    /// Our service deployment: the newest since then whose target revision uses our task
-    /// definition. (`currentServiceDeployment` of the service can be stale.)
+    /// Our service deployment: the first since ours was sent whose target revision uses our task
+    /// definition; a later one of the same task definition is somebody's restart.
+    /// (`currentServiceDeployment` of the service can be stale.)
     pub(super) async fn our_rollout(
         &self,
         revision: &RevisionId,
@@ -271,9 +272,10 @@ impl EcsPlatform {
             .filter_map(|brief| brief.target_service_revision_arn())
             .map(str::to_owned);
         let revisions = self.service_revisions(targets).await?;
+        // Newest first, so the first one is the last.
         Ok(briefs
             .iter()
-            .find(|brief| {
+            .rfind(|brief| {
                 brief
                     .target_service_revision_arn()
                     .and_then(|arn| revisions.get(arn))

@@ -49,14 +49,21 @@ impl EcsPlatform {
     }
 
     pub(super) async fn measure(&self, window: Window) -> Result<Metrics, PlatformError> {
+        let step = self.step_s(window);
+        let grid = Grid::new(window, step);
+        // Every value asked for costs money on AWS, and there is a new one only once a step.
+        let key = (grid.start_s, grid.length);
+        if let Some(known) = self.caches.metrics.get(&key) {
+            return Ok(known);
+        }
         let service = self.service().await?;
         let (groups, _) = service::target_groups(&service);
         let balancers = self.balancers(&groups).await?;
-        let step = self.step_s(window);
-        let grid = Grid::new(window, step);
         let queries = self.queries(&balancers, step);
         let values = self.metric_data(queries, grid.window()).await?;
-        Ok(compose(&values, &balancers, &grid))
+        let metrics = compose(&values, &balancers, &grid);
+        self.caches.metrics.put(key, metrics.clone());
+        Ok(metrics)
     }
 
     fn queries(&self, balancers: &Balancers, step: i64) -> Vec<MetricDataQuery> {
@@ -109,7 +116,7 @@ impl EcsPlatform {
         &self,
         tasks: &[&str],
     ) -> Result<Arc<HashMap<String, TaskUse>>, PlatformError> {
-        if tasks.is_empty() {
+        if tasks.is_empty() || self.caches.no_task_use.get(&()).is_some() {
             return Ok(Arc::default());
         }
         let tasks = &tasks[..tasks.len().min(QUERIES_MAX / 2)];
@@ -173,6 +180,9 @@ impl EcsPlatform {
                 ((*task).to_owned(), used)
             })
             .collect();
+        if values.values().all(HashMap::is_empty) {
+            self.caches.no_task_use.put((), ());
+        }
         let usage = Arc::new(usage);
         self.caches.task_use.put((), Arc::clone(&usage));
         Ok(usage)

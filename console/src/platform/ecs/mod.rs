@@ -10,6 +10,7 @@ mod discover;
 mod download;
 mod errors;
 mod execute;
+mod find_run;
 mod history;
 mod image;
 mod links;
@@ -21,6 +22,7 @@ mod observe;
 pub mod operations;
 mod prepare;
 mod progress;
+mod rates;
 mod registry;
 mod request;
 mod rollout_view;
@@ -44,13 +46,14 @@ use crate::{
     model::{
         Architecture, BillOfResources, Caller, Change, Metrics, Observation, Prepared, Release,
         ReleaseDigest, ReleaseRef, Revision, RevisionId, RolloutId, RolloutProgress, RolloutRecord,
-        RolloutTicket, Window,
+        RolloutTicket, RunId, Window,
     },
 };
 use async_trait::async_trait;
 use balancer::Balancers;
 use cache::Cache;
 use deployments::{DeploymentView, RevisionView};
+use jiff::Timestamp;
 use metrics::TaskUse;
 use operations::GET_CALLER_IDENTITY;
 use session::Session;
@@ -64,8 +67,10 @@ const LOG_GROUP_FOR: Duration = Duration::from_secs(60);
 /// How long a digest's tag is believed; tags move.
 const TAGS_FOR: Duration = Duration::from_secs(300);
 /// CloudWatch has a new value once a minute, and each one asked for costs money.
-const TASK_USE_FOR: Duration = Duration::from_secs(60);
-const TASK_USE_LOCAL_FOR: Duration = Duration::from_secs(4);
+const MEASURED_FOR: Duration = Duration::from_secs(60);
+const MEASURED_LOCAL_FOR: Duration = Duration::from_secs(2);
+/// Without Container Insights no task is ever measured; it is seldom switched on.
+const NOT_MEASURED_FOR: Duration = Duration::from_secs(900);
 /// How long measured parts of the bill are good for.
 const RATES_FOR: Duration = Duration::from_secs(600);
 const RATES_LOCAL_FOR: Duration = Duration::from_secs(30);
@@ -88,8 +93,10 @@ struct Caches {
     tags: Cache<ReleaseDigest, Option<String>>,
     balancers: Cache<String, Arc<Balancers>>,
     log_group: Cache<(), AwsLogs>,
+    metrics: Cache<(i64, usize), Metrics>,
     task_use: Cache<(), Arc<HashMap<String, TaskUse>>>,
-    rates: Cache<(), bill::Rates>,
+    no_task_use: Cache<(), ()>,
+    rates: Cache<(), rates::Rates>,
     caller: Cache<(), Caller>,
 }
 
@@ -118,10 +125,10 @@ impl EcsPlatform {
                 cause: format!("the endpoint {url} is not an http or https URL"),
             });
         }
-        let (task_use_for, rates_for) = if config.local {
-            (TASK_USE_LOCAL_FOR, RATES_LOCAL_FOR)
+        let (measured_for, not_measured_for, rates_for) = if config.local {
+            (MEASURED_LOCAL_FOR, MEASURED_LOCAL_FOR, RATES_LOCAL_FOR)
         } else {
-            (TASK_USE_FOR, RATES_FOR)
+            (MEASURED_FOR, NOT_MEASURED_FOR, RATES_FOR)
         };
         Ok(Self {
             capabilities: Arc::new(Capabilities {
@@ -140,7 +147,9 @@ impl EcsPlatform {
                 tags: Cache::for_a_while(TAGS_FOR),
                 balancers: Cache::for_a_while(BALANCERS_FOR),
                 log_group: Cache::for_a_while(LOG_GROUP_FOR),
-                task_use: Cache::for_a_while(task_use_for),
+                metrics: Cache::for_a_while(measured_for),
+                task_use: Cache::for_a_while(measured_for),
+                no_task_use: Cache::for_a_while(not_measured_for),
                 rates: Cache::for_a_while(rates_for),
                 caller: Cache::for_ever(),
             }),
@@ -224,6 +233,15 @@ impl Platform for EcsPlatform {
         prepared: &Prepared,
     ) -> Result<RolloutTicket, PlatformError> {
         self.carry_out(permit, prepared).await
+    }
+
+    async fn find_run(
+        &self,
+        run: &RunId,
+        change: &Change,
+        since: Timestamp,
+    ) -> Result<Option<RolloutTicket>, PlatformError> {
+        self.trace_of(run, change, since).await
     }
 
     async fn progress(&self, ticket: &RolloutTicket) -> Result<RolloutProgress, PlatformError> {

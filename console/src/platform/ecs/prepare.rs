@@ -66,7 +66,7 @@ impl EcsPlatform {
             Change::ToRevision { revision } => {
                 self.to_revision(&service, &running, revision, note).await?
             }
-            Change::Restart => self.restart(&service, &running).await?,
+            Change::Restart => self.restart(&service, &running, note).await?,
             Change::Scale { desired } => scale(&service, &running, *desired),
             Change::StopRollout { rollout } => self.stop_rollout(&running, rollout).await?,
             Change::StopInstance { instance } => self.stop_instance(&service, instance).await?,
@@ -135,7 +135,8 @@ impl EcsPlatform {
         self.check_image(&image, name, running.architecture(), &mut draft)
             .await?;
         self.check_same_digest(running, &release.digest, &mut draft);
-        self.check_rollout_in_flight(service, &mut draft).await?;
+        self.check_rollout_in_flight(service, note, &mut draft)
+            .await?;
         self.warn(service, running, true, &mut draft).await?;
         Ok(draft)
     }
@@ -209,7 +210,8 @@ impl EcsPlatform {
         let name = release.as_deref().unwrap_or(target.id.short());
         self.check_image(&reference, name, target.architecture(), &mut draft)
             .await?;
-        self.check_rollout_in_flight(service, &mut draft).await?;
+        self.check_rollout_in_flight(service, note, &mut draft)
+            .await?;
         let pinned = reference.contains('@');
         self.warn(service, &target, pinned, &mut draft).await?;
         Ok(draft)
@@ -219,6 +221,7 @@ impl EcsPlatform {
         &self,
         service: &Service,
         running: &TaskDefinition,
+        note: &ChangeNote,
     ) -> Result<Draft, PlatformError> {
         let wanted = self.config.container.as_deref();
         let mut draft = Draft::new(Request::Restart);
@@ -246,7 +249,8 @@ impl EcsPlatform {
                 now.short()
             ));
         }
-        self.check_rollout_in_flight(service, &mut draft).await?;
+        self.check_rollout_in_flight(service, note, &mut draft)
+            .await?;
         self.warn(service, running, image.digest.is_some(), &mut draft)
             .await?;
         Ok(draft)
@@ -398,6 +402,7 @@ impl EcsPlatform {
     async fn check_rollout_in_flight(
         &self,
         service: &Service,
+        note: &ChangeNote,
         draft: &mut Draft,
     ) -> Result<(), PlatformError> {
         let primary = service::primary(service);
@@ -407,6 +412,12 @@ impl EcsPlatform {
         let recorded = super::observe::tolerate("service deployments", self.current_deployment());
         let recorded = recorded.await?;
         if state != Some("IN_PROGRESS") && recorded.is_none() {
+            return Ok(());
+        }
+        // ECS takes a new deployment over one in flight; who asks for that knows of this one.
+        if let (Some(deployment), Some(replaced)) = (&recorded, &note.replaces)
+            && deployment.id == *replaced
+        {
             return Ok(());
         }
         let record = match &recorded {

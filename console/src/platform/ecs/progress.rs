@@ -27,7 +27,9 @@ impl EcsPlatform {
         match ticket.handle.as_deref().map(Handle::from_text) {
             Some(Handle::Scale) => self.follow_scale(ticket, at).await,
             Some(Handle::StopTask(task)) => self.follow_stop_task(ticket, &task, at).await,
-            Some(Handle::StopRollout) => self.follow_stop(ticket, at).await,
+            // Of a rollout that is being stopped, its own end is told: rolled back is what was
+            // asked for.
+            Some(Handle::StopRollout) => self.follow_rollout(ticket, None, at).await,
             Some(Handle::Deployment(id)) => self.follow_rollout(ticket, Some(&id), at).await,
             None => self.follow_rollout(ticket, None, at).await,
         }
@@ -132,46 +134,6 @@ impl EcsPlatform {
         }
     }
 
-    /// A rollout that is being stopped. Success is that the platform is back; the record is turned
-    /// round: it leads from the stopped revision to the one before.
-    async fn follow_stop(
-        &self,
-        ticket: &RolloutTicket,
-        at: Timestamp,
-    ) -> Result<RolloutProgress, PlatformError> {
-        let deployment = self.our_deployment_view(ticket);
-        let (world, deployment) = futures::try_join!(self.world(), deployment)?;
-        let deployment = deployment.ok_or_else(|| PlatformError::NotFound {
-            what: "the rollout that is being stopped".to_owned(),
-            hint: None,
-        })?;
-        let next = if deployment.status == "STOPPED" {
-            self.next_created_at(&deployment).await?
-        } else {
-            None
-        };
-        let stopped = self.record_of(&deployment, next).await?;
-        let back_to = stopped
-            .from
-            .clone()
-            .or_else(|| ticket.revision.clone())
-            .unwrap_or_else(|| RevisionId::from("unknown"));
-        let (outcome, reason) = outcome_of_stop(&stopped);
-        let release = world.releases.get(&back_to).cloned();
-        let record = RolloutRecord {
-            from: Some(stopped.to.clone()),
-            to: back_to,
-            release,
-            digest: None,
-            outcome,
-            reason,
-            author: None,
-            ..stopped
-        };
-        // The side that comes back is the PRIMARY one, whatever the deployment's own target was.
-        Ok(self.rollout_progress(&world, record, None, None, at))
-    }
-
     async fn follow_scale(
         &self,
         ticket: &RolloutTicket,
@@ -244,18 +206,6 @@ fn bare_record(to: RevisionId, started_at: Timestamp) -> RolloutRecord {
     }
 }
 
-/// What stopping a rollout came to, by how the rollout itself ended.
-fn outcome_of_stop(stopped: &RolloutRecord) -> (RolloutOutcome, Option<String>) {
-    match stopped.outcome {
-        RolloutOutcome::RolledBack => (RolloutOutcome::Succeeded, stopped.reason.clone()),
-        RolloutOutcome::Succeeded => (
-            RolloutOutcome::Failed,
-            Some("it had succeeded before the stop took hold, and is live".to_owned()),
-        ),
-        outcome => (outcome, stopped.reason.clone()),
-    }
-}
-
 /// A scaling is done when as many run as we asked for and nothing is on its way.
 fn outcome_of_scale(service: &Service, wanted: u32) -> (RolloutOutcome, Option<String>) {
     let desired = count(service.desired_count());
@@ -279,8 +229,8 @@ fn outcome_of_scale(service: &Service, wanted: u32) -> (RolloutOutcome, Option<S
 }
 
 /// The outcome of the deployment with our id as DescribeServices alone tells it: when ECS rolls
-/// back, ours is FAILED and then vanishes, and the PRIMARY one says that it is a rollback; when
-/// somebody else deploys, ours vanishes without that.
+/// back, ours is FAILED and then vanishes, and the PRIMARY one or the events say that it is a
+/// rollback; when somebody else deploys, ours vanishes without that.
 fn outcome_without_history(service: &Service, ours: &str) -> (RolloutOutcome, Option<String>) {
     let state = |deployment: &aws_sdk_ecs::types::Deployment| {
         deployment
@@ -315,7 +265,7 @@ fn outcome_without_history(service: &Service, ours: &str) -> (RolloutOutcome, Op
             || words.contains("rolled back")
     });
     let failed = found.is_some_and(|found| state(found) == "FAILED");
-    if failed || says_rollback {
+    if failed || says_rollback || events_tell_of_failure(service, ours) {
         let outcome = match state(primary).as_str() {
             "COMPLETED" => RolloutOutcome::RolledBack,
             "FAILED" => RolloutOutcome::Failed,
@@ -333,10 +283,22 @@ fn outcome_without_history(service: &Service, ours: &str) -> (RolloutOutcome, Op
     )
 }
 
+/// ECS's events outlive the deployment: `(service api) (deployment ecs-svc/1) deployment failed: …`.
+fn events_tell_of_failure(service: &Service, ours: &str) -> bool {
+    service
+        .events()
+        .iter()
+        .filter_map(|event| event.message())
+        .any(|message| {
+            message.contains(&format!("(deployment {ours})"))
+                && message.contains("deployment failed")
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_ecs::types::{Deployment, DeploymentRolloutState};
+    use aws_sdk_ecs::types::{Deployment, DeploymentRolloutState, ServiceEvent};
 
     fn deployment(id: &str, status: &str, state: &str, reason: &str) -> Deployment {
         Deployment::builder()
@@ -417,15 +379,20 @@ mod tests {
     }
 
     #[test]
-    fn stopping_a_rollout_succeeds_when_the_old_revision_is_back_and_fails_when_it_won_first() {
-        let ended = |outcome| RolloutRecord {
-            outcome,
-            ..bare_record(RevisionId::from("api:1"), Timestamp::UNIX_EPOCH)
-        };
-        let stop = |outcome| outcome_of_stop(&ended(outcome)).0;
-        assert_eq!(stop(RolloutOutcome::RolledBack), RolloutOutcome::Succeeded);
-        assert_eq!(stop(RolloutOutcome::Succeeded), RolloutOutcome::Failed);
-        assert_eq!(stop(RolloutOutcome::Failed), RolloutOutcome::Failed);
-        assert_eq!(stop(RolloutOutcome::InProgress), RolloutOutcome::InProgress);
+    fn ecs_events_remember_that_ours_failed_when_it_has_vanished_already() {
+        let failed = ServiceEvent::builder()
+            .message("(service api) (deployment ours) deployment failed: tasks failed to start.")
+            .build();
+        let service = Service::builder()
+            .set_deployments(Some(vec![deployment(
+                "old",
+                "PRIMARY",
+                "COMPLETED",
+                "completed.",
+            )]))
+            .events(failed)
+            .build();
+        let told = outcome_without_history(&service, "ours").0;
+        assert_eq!(told, RolloutOutcome::RolledBack);
     }
 }

@@ -15,6 +15,7 @@ use aws_config::{
     timeout::TimeoutConfig,
 };
 use aws_credential_types::Credentials;
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_smithy_runtime_api::client::{
     http::SharedHttpClient, orchestrator::HttpResponse, result::SdkError,
 };
@@ -23,6 +24,7 @@ use std::{
     collections::HashMap,
     error::Error,
     future::Future,
+    path::{Path, PathBuf},
     sync::{Arc, LazyLock, Mutex, PoisonError},
     time::Duration,
 };
@@ -57,6 +59,8 @@ pub struct Session {
     config: EcsConfig,
     place: Place,
     clients: tokio::sync::Mutex<Option<Arc<Clients>>>,
+    /// The credentials file, where it is not the usual one.
+    profiles: Option<PathBuf>,
 }
 
 impl Session {
@@ -71,6 +75,7 @@ impl Session {
             },
             config: config.clone(),
             clients: tokio::sync::Mutex::new(None),
+            profiles: None,
         }
     }
 
@@ -135,7 +140,7 @@ impl Session {
         if let Some(clients) = &*held {
             return Arc::clone(clients);
         }
-        let clients = Arc::new(build(&self.config).await);
+        let clients = Arc::new(build(&self.config, self.profiles.as_deref()).await);
         *held = Some(Arc::clone(&clients));
         clients
     }
@@ -152,8 +157,8 @@ impl Session {
     }
 }
 
-async fn build(config: &EcsConfig) -> Clients {
-    let sdk = sdk_config(config).await;
+async fn build(config: &EcsConfig, profiles: Option<&Path>) -> Clients {
+    let sdk = sdk_config(config, profiles).await;
     macro_rules! client {
         ($sdk:ident, $guard:expr) => {
             $sdk::Client::from_conf(
@@ -187,7 +192,7 @@ async fn build(config: &EcsConfig) -> Clients {
     }
 }
 
-async fn sdk_config(config: &EcsConfig) -> SdkConfig {
+async fn sdk_config(config: &EcsConfig, profiles: Option<&Path>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
         .region(Region::new(config.region.clone()))
@@ -200,6 +205,13 @@ async fn sdk_config(config: &EcsConfig) -> SdkConfig {
         );
     if let Some(profile) = &config.profile {
         loader = loader.profile_name(profile);
+    }
+    if let Some(file) = profiles {
+        loader = loader.profile_files(
+            EnvConfigFiles::builder()
+                .with_file(EnvConfigFileKind::Credentials, file)
+                .build(),
+        );
     }
     if let Some(url) = &config.endpoint_url {
         loader = loader.endpoint_url(url);
@@ -281,4 +293,91 @@ pub fn connector() -> aws_smithy_http_client::Connector {
             aws_smithy_http_client::tls::rustls_provider::CryptoMode::AwsLc,
         ))
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::ecs::operations::LIST_TASKS;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    /// An ECS that takes the key NEWKEY only.
+    async fn picky_ecs() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut request = Vec::new();
+                    let mut buffer = [0; 4096];
+                    while !request.ends_with(b"}") {
+                        match stream.read(&mut buffer).await {
+                            Ok(0) | Err(_) => return,
+                            Ok(read) => request.extend_from_slice(&buffer[..read]),
+                        }
+                    }
+                    let known = String::from_utf8_lossy(&request).contains("Credential=NEWKEY/");
+                    let (status, body) = if known {
+                        ("200 OK", r#"{"taskArns":["a/1"]}"#)
+                    } else {
+                        let expired = r#"{"__type":"ExpiredTokenException","message":"expired"}"#;
+                        ("400 Bad Request", expired)
+                    };
+                    let answer = format!(
+                        "HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.1\r\n\
+                         content-length: {}\r\nconnection: close\r\n\r\n{body}",
+                        body.len()
+                    );
+                    let _ = stream.write_all(answer.as_bytes()).await;
+                });
+            }
+        });
+        format!("http://{address}")
+    }
+
+    fn log_in(file: &std::path::Path, key: &str) {
+        let profile =
+            format!("[work]\naws_access_key_id = {key}\naws_secret_access_key = secret\n");
+        std::fs::write(file, profile).expect("the file is written");
+    }
+
+    #[tokio::test]
+    async fn a_new_login_is_picked_up_by_the_very_next_call() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("credentials");
+        log_in(&file, "OLDKEY");
+        let session = Session {
+            profiles: Some(file.clone()),
+            ..Session::new(&EcsConfig {
+                region: "us-east-1".to_owned(),
+                profile: Some("work".to_owned()),
+                role_arn: None,
+                endpoint_url: Some(picky_ecs().await),
+                static_credentials: None,
+                local: false,
+                cluster: "dev".to_owned(),
+                service: "api".to_owned(),
+                container: None,
+                log_group: None,
+                alarm_prefixes: Vec::new(),
+            })
+        };
+        let list = || {
+            session.read(&LIST_TASKS, |clients| {
+                clients.ecs.list_tasks().cluster("dev").send()
+            })
+        };
+        let error = list().await.expect_err("the key has expired");
+        assert!(
+            error.to_string().contains("aws sso login --profile work"),
+            "{error}"
+        );
+
+        log_in(&file, "NEWKEY");
+        let tasks = list().await.expect("the new key is taken");
+        assert_eq!(tasks.task_arns().len(), 1);
+    }
 }
