@@ -212,7 +212,10 @@ impl LocalCloud {
         if !state_file::supervisor_lives(&self.data).unwrap_or(false) {
             return Status::Down;
         }
-        let Some(state) = State::read(&self.data) else {
+        let supervisor = state_file::supervisor_pid(&self.data).ok().flatten();
+        // Until a new supervisor has written its own, the file may be the one of a dead one.
+        let own = State::read(&self.data).filter(|state| Some(state.pid) == supervisor);
+        let Some(state) = own else {
             return Status::Changing;
         };
         let started_at_ms = state.started_at_ms;
@@ -436,6 +439,26 @@ mod tests {
             !cloud.down().expect("nothing to end"),
             "this process got no signal"
         );
+    }
+
+    #[test]
+    fn a_state_file_of_a_dead_cloud_is_not_taken_for_that_of_the_one_that_starts() {
+        let (_directory, cloud) = cloud();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut state = State {
+            endpoint: format!("http://{}", listener.local_addr().expect("an address")),
+            pid: std::process::id() + 1,
+            credentials: Credentials::generate(),
+            started_at_ms: 0,
+            version: "0".into(),
+        };
+        state.write(&cloud.data).expect("written");
+        let lock = state_file::become_supervisor(&cloud.data).expect("locked");
+        assert_eq!(cloud.status(), Status::Changing, "another one's file");
+        state.pid = std::process::id();
+        state.write(&cloud.data).expect("written");
+        assert!(matches!(cloud.status(), Status::Running { .. }));
+        drop(lock);
     }
 
     #[test]

@@ -127,6 +127,10 @@ async fn send_to(cloud: Arc<Cloud>, environment: String, rate: f64) {
     let mut visitor: Option<Arc<Visitor>> = None;
     let mut requests = JoinSet::new();
     let mut number: u64 = 0;
+    // Nobody visits a place before it opens: its first figures would be errors.
+    while !cloud.elb.is_in_service(&environment) {
+        beat.tick().await;
+    }
     loop {
         beat.tick().await;
         let mut idle = false;

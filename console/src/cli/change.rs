@@ -3,7 +3,7 @@
 use super::{
     Failure, Global, OutputFormat, exit,
     output::{print_json_line, printable},
-    scope::{one_environment, open},
+    scope::{one_environment, open, settle},
 };
 use crate::{
     model::{Action, EnvironmentName, Plan, RunOutcome, StageState},
@@ -91,6 +91,7 @@ pub async fn change(global: &Global, args: &ChangeArgs, action: Action) -> Resul
     let format = OutputFormat::table_or_json(global.output)?;
     let context = open(global).await?;
     let name = one_environment(&context, global)?;
+    settle(&context).await?;
     let operator = &context.operator;
     let plan = operator.plan(&name, action, args.reason.clone()).await?;
     let gate = operator.gate(&plan).await?;

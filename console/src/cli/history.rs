@@ -3,7 +3,7 @@
 use super::{
     Failure, Global, OutputFormat, exit,
     output::{Table, print_json, span_text},
-    scope::{environments, open},
+    scope::{environments, open, settle},
 };
 use crate::store::{HistoryQuery, RunRecord};
 use clap::Args;
@@ -20,6 +20,7 @@ pub struct HistoryArgs {
 pub async fn run(global: &Global, args: HistoryArgs) -> Result<u8, Failure> {
     let format = OutputFormat::table_or_json(global.output)?;
     let context = open(global).await?;
+    settle(&context).await?;
     let mut records = Vec::new();
     for name in environments(&context, global)? {
         let query = HistoryQuery {

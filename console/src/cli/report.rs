@@ -50,7 +50,9 @@ pub async fn report(context: &Context, name: &EnvironmentName) -> Result<Report,
     let observation = observation?;
     // The service is what was asked for; the rest may be denied or throttled without hiding it.
     let metrics = metrics.unwrap_or_default();
-    let rollouts = rollouts.unwrap_or_default();
+    let mut rollouts = rollouts.unwrap_or_default();
+    // Without our records the platform's word on who did it stands.
+    let _ = context.operator.credit(name, &mut rollouts).await;
     context
         .operator
         .remember(name, &observation, Some(&metrics), Some(&rollouts), now)

@@ -20,6 +20,13 @@ pub async fn open(global: &Global) -> Result<Context, Failure> {
     Ok(context)
 }
 
+/// Records what a console that was killed left unfinished, as far as it is over by now. Nothing is
+/// sent again, and without anything unfinished nothing is even connected.
+pub async fn settle(context: &Context) -> Result<(), Failure> {
+    const WAIT: std::time::Duration = std::time::Duration::from_secs(2);
+    Ok(context.operator.settle_unfinished(WAIT).await?)
+}
+
 impl From<ContextError> for Failure {
     fn from(error: ContextError) -> Self {
         Self::usage(error.to_string())

@@ -206,6 +206,15 @@ impl Elb {
         self.lock().groups.values().cloned().collect()
     }
 
+    /// Whether a load balancer has a healthy target.
+    pub fn is_in_service(&self, balancer: &str) -> bool {
+        let state = self.lock();
+        let found = state.balancers.iter().find(|b| b.name == balancer);
+        found
+            .and_then(|balancer| state.targets.get(&balancer.target_group_arn))
+            .is_some_and(|targets| targets.host_counts().0 > 0)
+    }
+
     /// Where people reach an environment: `http://127.0.0.1:PORT`.
     pub fn url(&self, balancer: &str) -> Option<String> {
         let state = self.lock();

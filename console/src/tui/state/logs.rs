@@ -61,13 +61,13 @@ pub struct LogsState {
     /// Where the tail puts its lines; none before the first answer.
     log: Option<SharedLog>,
     /// What is shown: frozen while paused.
-    pub store: LogStore,
+    pub store: Box<LogStore>,
     /// How the tail stands.
-    pub tail: Option<TailState>,
+    pub tail: Option<Box<TailState>>,
     /// Why the environment cannot even be reached.
     pub failure: Option<PlatformError>,
     /// The filter and the search over [`store`](Self::store).
-    pub view: LogView,
+    pub view: Box<LogView>,
     /// Lines that the filter has not looked at yet.
     pub behind: u64,
     /// The id that the tail's next line gets, paused or not.
@@ -95,7 +95,7 @@ pub struct LogsState {
     /// Lines that show their fields.
     pub expanded: BTreeSet<LineId>,
     /// What is being typed.
-    pub prompt: Option<Prompt>,
+    pub prompt: Option<Box<Prompt>>,
     /// The search.
     pub find: Find,
     /// Which stopped task `p` showed last, counted from the newest.
@@ -132,10 +132,10 @@ impl LogsState {
             source,
             generation: Generation::default(),
             log: None,
-            store: LogStore::new(0),
+            store: Box::new(LogStore::new(0)),
             tail: None,
             failure: None,
-            view: LogView::new(),
+            view: Box::default(),
             behind: 0,
             newest: LineId(0),
             paused: false,
@@ -188,7 +188,7 @@ impl LogsState {
     /// Takes what the tail delivered, unless paused, and works on filter and search for a slice.
     fn refresh(&mut self) -> Vec<Effect> {
         if let (false, Some(log)) = (self.paused, &self.log) {
-            self.store = log.snapshot();
+            *self.store = log.snapshot();
         }
         self.arrive();
         self.work()
@@ -348,7 +348,7 @@ impl LogsState {
     fn save(&self, world: &World) -> Vec<Effect> {
         let stamp = world.now.strftime("%Y%m%dT%H%M%SZ");
         vec![Effect::Logs(LogsRequest::Save {
-            store: Box::new(self.store.clone()),
+            store: self.store.clone(),
             filter: Box::new(self.view.filter().clone()),
             name: format!("{}-{stamp}.log", self.environment),
         })]
@@ -406,14 +406,14 @@ impl ScreenState for LogsState {
 
     fn key(&mut self, key: KeyEvent, world: &World) -> Handled {
         match self.prompt.take() {
-            Some(prompt) => Handled::Consumed(self.type_key(prompt, key, world)),
+            Some(prompt) => Handled::Consumed(self.type_key(*prompt, key, world)),
             None => Handled::Ignored,
         }
     }
 
     fn paste(&mut self, text: &str, _world: &World) -> Handled {
         match self.prompt.take() {
-            Some(prompt) => Handled::Consumed(self.type_text(prompt, text)),
+            Some(prompt) => Handled::Consumed(self.type_text(*prompt, text)),
             None => Handled::Ignored,
         }
     }
@@ -527,7 +527,7 @@ impl ScreenState for LogsState {
                 self.refresh()
             }
             LogsReply::Advanced { state, next } => {
-                self.tail = Some((**state).clone());
+                self.tail = Some(state.clone());
                 self.newest = *next;
                 self.refresh()
             }

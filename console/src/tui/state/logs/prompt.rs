@@ -67,7 +67,7 @@ impl LogsState {
         match argument {
             Some(_) => self.submit(prompt, world),
             None => {
-                self.prompt = Some(prompt);
+                self.prompt = Some(Box::new(prompt));
                 Vec::new()
             }
         }
@@ -129,7 +129,7 @@ impl LogsState {
             }
             Asking::Window => {}
         }
-        self.prompt = Some(prompt);
+        self.prompt = Some(Box::new(prompt));
         effects
     }
 
@@ -161,7 +161,7 @@ impl LogsState {
             Ok(effects) => effects,
             Err(error) => {
                 prompt.error = Some(error);
-                self.prompt = Some(prompt);
+                self.prompt = Some(Box::new(prompt));
                 Vec::new()
             }
         }

@@ -80,11 +80,11 @@ impl LogsState {
         }
         self.generation = Generation::next();
         self.log = None;
-        self.store = LogStore::new(0);
+        *self.store = LogStore::new(0);
         let mut view = LogView::new();
         view.set_filter(self.view.filter().clone());
         view.set_search(self.view.search().cloned());
-        self.view = view;
+        *self.view = view;
         self.tail = None;
         self.failure = None;
         self.newest = LineId(0);
