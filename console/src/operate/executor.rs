@@ -6,7 +6,7 @@
 use super::{
     Confirmation, Gate, OperateError, RunHandle, RunOptions, RunState,
     guard::{self, Approach},
-    lock::{Lock, Standing, locked, new_run_id},
+    lock::{Lock, Standing, Wanted, locked, new_run_id},
     notes::Known,
     plan, resume, stages,
     watch::{Watch, signed},
@@ -147,7 +147,7 @@ impl Operator {
     pub async fn gate(&self, plan: &Plan) -> Result<Gate, OperateError> {
         let environment = self.inner.environment(&plan.environment).await?;
         let lock = Lock::of(&environment, &self.inner.store);
-        let standing = self.inner.standing(&lock).await?;
+        let standing = self.inner.standing(&environment, &lock, plan).await?;
         Ok(self.inner.gate(&environment, plan, &standing))
     }
 
@@ -169,7 +169,10 @@ impl Operator {
         let lock = Lock::of(&environment, &inner.store);
 
         // Two reading calls at once: they are all that the network costs before the lock.
-        let (standing, caller) = tokio::join!(inner.standing(&lock), environment.platform.caller());
+        let (standing, caller) = tokio::join!(
+            inner.standing(&environment, &lock, &plan),
+            environment.platform.caller()
+        );
         let standing = standing?;
         let gate = inner.gate(&environment, &plan, &standing);
         if let (Gate::Refused { .. }, Standing::Held(record)) = (&gate, &standing)
@@ -626,13 +629,25 @@ impl Inner {
         self.runs().retain(|running| running.handle.id != *run);
     }
 
-    async fn standing(&self, lock: &Lock) -> Result<Standing, OperateError> {
+    async fn standing(
+        &self,
+        environment: &Environment,
+        lock: &Lock,
+        plan: &Plan,
+    ) -> Result<Standing, OperateError> {
         // A lock kept in a store that cannot be read is no reason to say so twice: the gate
         // refuses for the store.
         if self.store.check_writable().is_err() {
             return Ok(Standing::Free);
         }
-        lock.standing(&self.store, self.now()).await
+        lock.standing(&Wanted {
+            environment,
+            store: &self.store,
+            plan,
+            by: &self.author,
+            now: self.now(),
+        })
+        .await
     }
 
     fn gate(&self, environment: &Environment, plan: &Plan, lock: &Standing) -> Gate {

@@ -153,6 +153,11 @@ fn in_the_way(of: &Approach<'_>) -> Option<String> {
             record.purpose,
             record.expires_at.strftime("%H:%M:%S UTC")
         )),
+        Standing::OfThisRollout { record, own: false } => Some(format!(
+            "{} holds the lock for \"{}\", which this puts an end to",
+            who(record),
+            record.purpose
+        )),
         _ => None,
     };
     match (freeze, stale) {

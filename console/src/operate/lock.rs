@@ -8,9 +8,9 @@
 use super::OperateError;
 use crate::{
     config::EnvironmentConfig,
-    model::{LockRecord, RunId},
+    model::{Action, Author, Change, LockRecord, Plan, RolloutRecord, RunId},
     platform::{Environment, LockStore, Permit, PlatformError},
-    store::Store,
+    store::{RunRecord, Store},
 };
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -33,8 +33,24 @@ pub(super) enum Standing {
     Held(LockRecord),
     /// Its owner has not renewed it in time: only a typed reason takes it over.
     Stale(LockRecord),
+    /// It is held for the very rollout in flight that the plan puts an end to.
+    OfThisRollout {
+        /// Who holds it.
+        record: LockRecord,
+        /// True when that is us.
+        own: bool,
+    },
     /// The run it was taken for is over, as our own audit knows; it was only not let go.
     Leftover(LockRecord),
+}
+
+/// Who wants the lock, for what.
+pub(super) struct Wanted<'a> {
+    pub environment: &'a Environment,
+    pub store: &'a Store,
+    pub plan: &'a Plan,
+    pub by: &'a Author,
+    pub now: Timestamp,
 }
 
 impl Standing {
@@ -42,7 +58,10 @@ impl Standing {
     pub fn replaced(&self) -> Option<&LockRecord> {
         match self {
             Self::Free => None,
-            Self::Held(record) | Self::Stale(record) | Self::Leftover(record) => Some(record),
+            Self::Held(record)
+            | Self::Stale(record)
+            | Self::Leftover(record)
+            | Self::OfThisRollout { record, .. } => Some(record),
         }
     }
 }
@@ -73,21 +92,26 @@ impl Lock {
         }
     }
 
-    /// How it stands now.
-    pub async fn standing(&self, store: &Store, now: Timestamp) -> Result<Standing, OperateError> {
+    /// How it stands now for somebody with that plan.
+    pub async fn standing(&self, wanted: &Wanted<'_>) -> Result<Standing, OperateError> {
         let Some(record) = self.read().await? else {
             return Ok(Standing::Free);
         };
         // An audit that cannot be read knows nothing of the run; the lock then counts in full.
-        let ours = store.run(&record.run).await.ok().flatten();
-        if ours.is_some_and(|run| run.finished_at.is_some()) {
+        let run = wanted.store.run(&record.run).await.ok().flatten();
+        if run.as_ref().is_some_and(|run| run.finished_at.is_some()) {
             return Ok(Standing::Leftover(record));
         }
-        Ok(if record.is_stale(now) {
-            Standing::Stale(record)
-        } else {
-            Standing::Held(record)
-        })
+        if record.is_stale(wanted.now) {
+            return Ok(Standing::Stale(record));
+        }
+        if let Some(in_flight) = in_flight(wanted.plan)
+            && started(wanted, &record, run.as_ref(), in_flight).await
+        {
+            let own = record.owner == *wanted.by;
+            return Ok(Standing::OfThisRollout { record, own });
+        }
+        Ok(Standing::Held(record))
     }
 
     /// Takes it: from nobody, or from exactly `replacing`. False when somebody was faster.
@@ -146,6 +170,44 @@ impl Lock {
             Self::Machine { store, scope } => Ok(store.release_lock(scope, permit.run()).await?),
         }
     }
+}
+
+/// The rollout in flight that a plan to go back puts an end to.
+fn in_flight(plan: &Plan) -> Option<&RolloutRecord> {
+    if !matches!(plan.action, Action::Rollback { .. }) {
+        return None;
+    }
+    let rollout = plan.from.as_ref()?.rollout.as_ref()?;
+    rollout.outcome.is_in_progress().then_some(rollout)
+}
+
+/// Whether the lock's run started that rollout: as our audit knows, or, when it was made on
+/// another machine, as the platform tells by the run's mark.
+async fn started(
+    wanted: &Wanted<'_>,
+    lock: &LockRecord,
+    run: Option<&RunRecord>,
+    rollout: &RolloutRecord,
+) -> bool {
+    let ticket = match run {
+        Some(run) => run.ticket.clone(),
+        None => {
+            let brought = Change::ToRevision {
+                revision: rollout.to.clone(),
+            };
+            let platform = &wanted.environment.platform;
+            // Not knowing, the lock counts in full.
+            platform
+                .find_run(&lock.run, &brought, lock.taken_at)
+                .await
+                .ok()
+                .flatten()
+        }
+    };
+    ticket.is_some_and(|ticket| match &ticket.rollout {
+        Some(id) => *id == rollout.id,
+        None => ticket.revision.as_ref() == Some(&rollout.to),
+    })
 }
 
 /// The refusal when somebody else has the lock.

@@ -653,7 +653,15 @@ impl Planner<'_> {
             side.deployed.release = record.release.clone().or(side.deployed.release);
             side.deployed.digest = record.digest.clone().or(side.deployed.digest);
             side.deployed.author = record.author.clone().or(side.deployed.author);
-            side.fared = self.now_fares();
+            let assessment = self.facts.assess();
+            side.fared = if assessment.sentence.is_empty() {
+                format!(
+                    "on its way for {}",
+                    duration_words(self.facts.now.duration_since(record.started_at))
+                )
+            } else {
+                assessment.sentence
+            };
             return Some(side);
         }
         let deployed = self.facts.observation.service.deployed.clone()?;

@@ -59,10 +59,18 @@ impl RunState {
     }
 
     /// Takes in what the platform reports of the rollout.
-    pub(super) fn follow(&mut self, progress: RolloutProgress) {
+    /// Stopping one, what comes in is the side that it was to replace.
+    pub(super) fn follow(&mut self, progress: RolloutProgress, stops: bool) {
         let at = progress.at;
-        let (wanted, serving) = (progress.ours.desired, progress.ours.in_service);
-        let failed = progress.ours.failed;
+        let ours = std::slice::from_ref(&progress.ours);
+        let (incoming, outgoing) = if stops {
+            (progress.others.as_slice(), ours)
+        } else {
+            (ours, progress.others.as_slice())
+        };
+        let wanted: u32 = incoming.iter().map(|side| side.desired).sum();
+        let serving: u32 = incoming.iter().map(|side| side.in_service).sum();
+        let failed: u32 = incoming.iter().map(|side| side.failed).sum();
         let mut detail = format!("{serving}/{wanted} healthy");
         if failed > 0 {
             detail.push_str(&format!(", {failed} failed"));
@@ -74,8 +82,7 @@ impl RunState {
             StageState::Running
         };
         self.reach("new tasks", arrival, at, Some(detail));
-        let leaving: u32 = progress
-            .others
+        let leaving: u32 = outgoing
             .iter()
             .map(|side| side.running.max(side.draining))
             .sum();

@@ -117,20 +117,23 @@ impl Watch {
                 self.trouble(error.to_string());
             }
         }
-        let change = self.plan.prepared.change.clone();
+        let stops = matches!(self.plan.prepared.change, Change::StopRollout { .. });
         self.state.send_modify(|state| {
             state.trouble = None;
-            state.follow(progress);
+            state.follow(progress, stops);
         });
         let reason = record
             .reason
             .clone()
             .unwrap_or_else(|| format!("the platform says {} and no more", record.outcome.word()));
-        let stops = matches!(change, Change::StopRollout { .. });
         match record.outcome {
             RolloutOutcome::InProgress => None,
-            // Stopped is what was asked; that the old revision is back is not said with it.
+            // Asked to go back, going back is what was asked; "stopped" alone does not say it.
+            RolloutOutcome::RolledBack if stops => Some(RunOutcome::Done),
             RolloutOutcome::Stopped if stops => self.gone_back(reason).await,
+            RolloutOutcome::Succeeded if stops => Some(RunOutcome::Failed {
+                reason: "the rollout was over before it could be stopped, and is live".to_owned(),
+            }),
             RolloutOutcome::Succeeded => Some(RunOutcome::Done),
             RolloutOutcome::RolledBack => Some(RunOutcome::RolledBack { reason }),
             RolloutOutcome::Failed => Some(RunOutcome::Failed { reason }),
@@ -176,7 +179,7 @@ impl Watch {
 
     /// Audit, judgement, lock, and only then the word: whoever sees the outcome may rely on them.
     async fn finish(mut self, outcome: RunOutcome) {
-        let at = self.inner.now();
+        let at = self.ended_at(&outcome);
         let run = self.permit.run().clone();
         for attempt in 1..=FINISH_ATTEMPTS {
             match self.inner.store.finish_run(&run, &outcome, at).await {
@@ -203,6 +206,18 @@ impl Watch {
             state.lock = None;
             state.end(outcome, at);
         });
+    }
+
+    /// When it was over: a run that is resumed may have ended long before somebody looked.
+    fn ended_at(&self, outcome: &RunOutcome) -> Timestamp {
+        let now = self.inner.now();
+        let state = self.state.borrow();
+        let told = state
+            .progress
+            .as_ref()
+            .and_then(|progress| progress.record.finished_at)
+            .filter(|_| !matches!(outcome, RunOutcome::TimedOut { .. }));
+        told.map_or(now, |at| at.clamp(state.started_at.min(now), now))
     }
 
     /// Whether the plan went to an older revision. One that the operator chose may be newer; where

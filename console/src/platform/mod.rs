@@ -71,7 +71,7 @@ pub trait Platform: Send + Sync {
     ) -> Result<RolloutTicket, PlatformError>;
 
     /// How OUR rollout stands; its record's outcome is `Superseded` when another took its place.
-    /// Of a stop it tells the way back: `Succeeded` when the platform is back where it was.
+    /// Of a stop it tells how the stopped rollout itself ended: `RolledBack` is what was asked.
     async fn progress(&self, ticket: &RolloutTicket) -> Result<RolloutProgress, PlatformError>;
 
     /// Finds what `run` sent to make `change`, when the console was killed before it could record

@@ -2,8 +2,8 @@
 
 use super::{fake::*, world::*};
 use crate::{
-    model::{Action, LockRecord, RolloutOutcome, RunId, RunOutcome},
-    operate::{Confirmation, Gate, OperateError},
+    model::{Action, LockRecord, ReleaseRef, RolloutOutcome, RunId, RunOutcome},
+    operate::{Confirmation, Gate, OperateError, RunHandle},
     platform::LockStore,
 };
 use std::sync::Arc;
@@ -217,4 +217,94 @@ async fn without_a_bucket_the_plan_says_that_the_lock_holds_here_only() {
         plan.prepared.warnings,
         ["no lock bucket is configured: the lock holds on this machine only"]
     );
+}
+
+/// A deploy of 1.6.1 under somebody's lock, in flight, and the plan that stops it.
+async fn a_deploy_in_flight(platform: &Arc<FakePlatform>, console: &Console) -> RunHandle {
+    platform.then([Ok(RolloutOutcome::InProgress)]);
+    let deploy = Action::Deploy {
+        release: ReleaseRef::Tag("1.6.1".to_owned()),
+    };
+    let run = console.run(deploy).await.unwrap();
+    let mut coming = rollout(90, "1.6.1", 0)
+        .coming_from(2)
+        .ended(RolloutOutcome::InProgress);
+    coming.id = "deployment/ours".into();
+    platform.rolls_out(coming);
+    run
+}
+
+#[tokio::test]
+async fn ones_own_deploy_in_flight_can_be_stopped_in_spite_of_its_lock() {
+    for shared in [true, false] {
+        let home = tempfile::tempdir().unwrap();
+        let platform = if shared {
+            FakePlatform::with_bucket(2, "1.4.1", past())
+        } else {
+            FakePlatform::running(2, "1.4.1", past())
+        };
+        let console = Console::open(home.path(), &platform).await;
+        let deploy = a_deploy_in_flight(&platform, &console).await;
+        let plan = console.roll_back().await.unwrap();
+        assert_eq!(console.operator.gate(&plan).await.unwrap(), Gate::Confirm);
+        let stop = console.execute(plan, yes()).await.unwrap();
+        // The lock has gone over to the stop; the deploy is watched on without it.
+        let held = stop.state.borrow().lock.clone().unwrap();
+        assert_eq!(held.run, stop.id);
+        platform.then([Ok(RolloutOutcome::RolledBack)]);
+        assert_eq!(outcome(stop).await, RunOutcome::Done);
+        assert!(matches!(
+            outcome(deploy).await,
+            RunOutcome::RolledBack { .. }
+        ));
+        platform.then([Ok(RolloutOutcome::Succeeded)]);
+        assert_eq!(platform.sent().len(), 2);
+        // And is free when both are over.
+        outcome(console.run(Action::Restart).await.unwrap()).await;
+    }
+}
+
+#[tokio::test]
+async fn somebody_elses_deploy_in_flight_is_stopped_with_a_reason_from_another_machine_too() {
+    let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let platform = FakePlatform::with_bucket(2, "1.4.1", past());
+    let [first, second] = two_consoles(&platform, [&homes[0], &homes[1]]).await;
+    a_deploy_in_flight(&platform, &first).await;
+    let bucket = platform.bucket.clone().unwrap();
+    bucket.held.lock().unwrap().as_mut().unwrap().owner = author("ben");
+    let plan = second.roll_back().await.unwrap();
+    let Gate::BreakGlass { why, .. } = second.operator.gate(&plan).await.unwrap() else {
+        panic!("ben's lock is not in the way");
+    };
+    assert_eq!(
+        why,
+        "ben on laptop holds the lock for \"deploy 1.6.1\", which this puts an end to"
+    );
+    second.execute(plan.clone(), yes()).await.unwrap_err();
+    let reasoned = Confirmation {
+        yes: true,
+        break_glass: Some("5xx everywhere".to_owned()),
+        typed_name: None,
+    };
+    second.execute(plan, reasoned).await.unwrap();
+    assert_eq!(platform.sent().len(), 2);
+}
+
+#[tokio::test]
+async fn a_lock_for_something_else_is_not_passed_by_stopping_a_rollout() {
+    let home = tempfile::tempdir().unwrap();
+    let platform = FakePlatform::with_bucket(2, "1.4.1", past());
+    let console = Console::open(home.path(), &platform).await;
+    platform.rolls_out(
+        rollout(3, "1.6.1", -1)
+            .coming_from(2)
+            .ended(RolloutOutcome::InProgress),
+    );
+    let bucket = platform.bucket.clone().unwrap();
+    *bucket.held.lock().unwrap() = Some(bens_lock(5));
+    let refused = console
+        .run(Action::Rollback { to: None })
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, OperateError::Locked { .. }), "{refused}");
 }

@@ -147,7 +147,7 @@ async fn rolling_back_in_flight_stops_the_rollout_and_going_back_is_done() {
     let platform = FakePlatform::running(1, "1.4.0", vec![rollout(1, "1.4.0", -600)]);
     let coming = rollout(2, "1.6.1", -1).coming_from(1).ended(InProgress);
     platform.rolls_out(coming.clone());
-    platform.then([Ok(InProgress), Ok(Succeeded)]);
+    platform.then([Ok(InProgress), Ok(RolledBack)]);
     let console = Console::open(home.path(), &platform).await;
     let plan = console.roll_back().await.unwrap();
     assert_eq!(plan.from.as_ref().unwrap().deployed.name(), "1.6.1");
@@ -167,13 +167,18 @@ async fn rolling_back_in_flight_stops_the_rollout_and_going_back_is_done() {
 
 #[tokio::test]
 async fn a_rollout_that_is_stopped_and_still_live_is_a_failure() {
-    for (live, word) in [(2, "failed"), (1, "done")] {
+    for (ended, live, word) in [
+        (Stopped, 2, "failed"),
+        (Stopped, 1, "done"),
+        // It was faster than the stop.
+        (Succeeded, 2, "failed"),
+    ] {
         let home = tempfile::tempdir().unwrap();
         let platform = FakePlatform::running(1, "1.4.0", vec![rollout(1, "1.4.0", -600)]);
         platform.rolls_out(rollout(2, "1.6.1", -1).coming_from(1).ended(InProgress));
         let console = Console::open(home.path(), &platform).await;
         let plan = console.roll_back().await.unwrap();
-        platform.then([Ok(Stopped)]);
+        platform.then([Ok(ended)]);
         platform.script().observation = observation(live, "whatever");
         let run = console.execute(plan, yes()).await.unwrap();
         assert_eq!(outcome(run).await.word(), word);
