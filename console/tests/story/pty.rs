@@ -51,7 +51,11 @@ impl Screen {
             .spawn_command(command)
             .expect("the console starts");
         drop(pair.slave);
-        let parser = Arc::new(Mutex::new(vt100::Parser::new(cells(rows), cells(columns), 0)));
+        let parser = Arc::new(Mutex::new(vt100::Parser::new(
+            cells(rows),
+            cells(columns),
+            0,
+        )));
         let mut reader = pair
             .master
             .try_clone_reader()
