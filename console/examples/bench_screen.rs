@@ -49,7 +49,12 @@ fn flood(theme: &Theme, area: Rect) -> Vec<Duration> {
         .map(|line| (0.0, line, scenes::request(line as u64, 200, 12)))
         .collect();
     let pause = Duration::from_millis(1000 / BATCHES_PER_SECOND);
-    let keys = [KeyCode::Char('k'), KeyCode::Char('w'), KeyCode::Char('G'), KeyCode::Char('t')];
+    let keys = [
+        KeyCode::Char('k'),
+        KeyCode::Char('w'),
+        KeyCode::Char('G'),
+        KeyCode::Char('t'),
+    ];
     let mut times = Vec::new();
     let begun = Instant::now();
     for batch in 0..SECONDS * BATCHES_PER_SECOND {

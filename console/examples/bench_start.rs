@@ -28,9 +28,14 @@ struct Bench {
 }
 
 fn main() -> Outcome<()> {
-    let program = std::env::args().nth(1).ok_or("name the program to measure")?;
+    let program = std::env::args()
+        .nth(1)
+        .ok_or("name the program to measure")?;
     let home = tempfile::TempDir::with_prefix("opsconsole-bench-")?;
-    let bench = Bench { program: PathBuf::from(program), data_dir: home.path().to_owned() };
+    let bench = Bench {
+        program: PathBuf::from(program),
+        data_dir: home.path().to_owned(),
+    };
     let result = bench.measure();
     bench.run(&["local", "down"])?;
     result
@@ -62,7 +67,8 @@ impl Bench {
     fn wait_until_healthy(&self) -> Outcome<()> {
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(120) {
-            let rows: serde_json::Value = serde_json::from_str(&self.run(&["envs", "--output", "json"])?)?;
+            let rows: serde_json::Value =
+                serde_json::from_str(&self.run(&["envs", "--output", "json"])?)?;
             let all = rows.as_array().map_or(&[][..], Vec::as_slice);
             if all.len() == 3 && all.iter().all(|row| row["health"] == "healthy") {
                 return Ok(());
@@ -77,7 +83,11 @@ impl Bench {
         for _ in 0..STARTS {
             if forget {
                 for entry in fs::read_dir(&self.data_dir)?.flatten() {
-                    if entry.file_name().to_string_lossy().starts_with("console.db") {
+                    if entry
+                        .file_name()
+                        .to_string_lossy()
+                        .starts_with("console.db")
+                    {
                         fs::remove_file(entry.path())?;
                     }
                 }
@@ -132,10 +142,12 @@ impl Bench {
         let records: serde_json::Value =
             serde_json::from_str(&self.run(&["history", "--env", "dev", "--output", "json"])?)?;
         for record in records.as_array().into_iter().flatten() {
-            let started: Option<jiff::Timestamp> =
-                record["started_at"].as_str().and_then(|text| text.parse().ok());
-            let sent: Option<jiff::Timestamp> =
-                record["ticket"]["sent_at"].as_str().and_then(|text| text.parse().ok());
+            let started: Option<jiff::Timestamp> = record["started_at"]
+                .as_str()
+                .and_then(|text| text.parse().ok());
+            let sent: Option<jiff::Timestamp> = record["ticket"]["sent_at"]
+                .as_str()
+                .and_then(|text| text.parse().ok());
             if let (Some(started), Some(sent)) = (started, sent) {
                 times.push(Duration::try_from(sent.duration_since(started))?);
             }
@@ -154,7 +166,12 @@ struct Screen {
 impl Screen {
     fn open(bench: &Bench, config: &str) -> Outcome<Self> {
         let (rows, cols) = (36, 120);
-        let pair = native_pty_system().openpty(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 })?;
+        let pair = native_pty_system().openpty(PtySize {
+            rows,
+            cols,
+            pixel_width: 0,
+            pixel_height: 0,
+        })?;
         let mut command = CommandBuilder::new(&bench.program);
         command.env("OPSCONSOLE_DATA_DIR", &bench.data_dir);
         command.env("OPSCONSOLE_CONFIG", config);
@@ -164,7 +181,7 @@ impl Screen {
         }
         let child = pair.slave.spawn_command(command)?;
         drop(pair.slave);
-        let parser = Arc::new(Mutex::new(vt100::Parser::new(rows, cols, 0)));
+        let parser = Arc::new(Mutex::new(vt100::Parser::new(cells(rows), cells(cols), 0)));
         let mut reader = pair.master.try_clone_reader()?;
         let sink = parser.clone();
         std::thread::spawn(move || {
@@ -175,13 +192,21 @@ impl Screen {
                 }
             }
         });
-        Ok(Self { parser, child, _master: pair.master })
+        Ok(Self {
+            parser,
+            child,
+            _master: pair.master,
+        })
     }
 
     fn wait_for(&self, text: &str) -> Outcome<()> {
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(30) {
-            if self.parser.lock().is_ok_and(|parser| parser.screen().contents().contains(text)) {
+            if self
+                .parser
+                .lock()
+                .is_ok_and(|parser| parser.screen().contents().contains(text))
+            {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -199,32 +224,52 @@ impl Drop for Screen {
 
 /// The local cloud's key, as variables that the SDK reads.
 fn credentials(data_dir: &Path) -> Vec<(&'static str, String)> {
-    let text = fs::read_to_string(data_dir.join("local-cloud/credentials.json")).unwrap_or_default();
+    let text =
+        fs::read_to_string(data_dir.join("local-cloud/credentials.json")).unwrap_or_default();
     let document: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    [("AWS_ACCESS_KEY_ID", "access_key_id"), ("AWS_SECRET_ACCESS_KEY", "secret_access_key")]
-        .into_iter()
-        .filter_map(|(variable, key)| Some((variable, document["credentials"][key].as_str()?.to_owned())))
-        .collect()
+    [
+        ("AWS_ACCESS_KEY_ID", "access_key_id"),
+        ("AWS_SECRET_ACCESS_KEY", "secret_access_key"),
+    ]
+    .into_iter()
+    .filter_map(|(variable, key)| {
+        Some((variable, document["credentials"][key].as_str()?.to_owned()))
+    })
+    .collect()
 }
 
 /// User and system time of a process so far.
 fn cpu_seconds(pid: u32) -> Outcome<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks: f64 = fields.get(11).ok_or("no utime")?.parse::<f64>()? + fields.get(12).ok_or("no stime")?.parse::<f64>()?;
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let ticks: f64 = fields.get(11).ok_or("no utime")?.parse::<f64>()?
+        + fields.get(12).ok_or("no stime")?.parse::<f64>()?;
     Ok(ticks / 100.0)
 }
 
 fn resident_mb(pid: u32) -> Outcome<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).ok_or("no VmRSS")?;
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS"))
+        .ok_or("no VmRSS")?;
     let kilobytes: f64 = line.split_whitespace().nth(1).ok_or("no figure")?.parse()?;
     Ok(kilobytes / 1024.0)
 }
 
 fn spread(mut times: Vec<Duration>) -> String {
     times.sort();
-    let text = |time: Option<&Duration>| time.map_or_else(|| "–".to_owned(), |time| format!("{:.0} ms", time.as_secs_f64() * 1000.0));
+    let text = |time: Option<&Duration>| {
+        time.map_or_else(
+            || "–".to_owned(),
+            |time| format!("{:.0} ms", time.as_secs_f64() * 1000.0),
+        )
+    };
     format!(
         "min {} median {} max {} of {}",
         text(times.first()),
@@ -232,4 +277,9 @@ fn spread(mut times: Vec<Duration>) -> String {
         text(times.last()),
         times.len()
     )
+}
+
+/// A terminal's side is never zero.
+fn cells(count: u16) -> std::num::NonZeroU16 {
+    std::num::NonZeroU16::new(count).unwrap_or(std::num::NonZeroU16::MIN)
 }

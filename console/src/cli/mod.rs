@@ -59,9 +59,9 @@ pub struct Cli {
 /// Options that every command understands.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Global {
-    /// The configuration file. Default: `opsconsole.toml` in the configuration directory; without
-    /// one, the local cloud.
-    #[arg(long, global = true, env = "OPSCONSOLE_CONFIG", value_name = "FILE")]
+    /// The configuration file, instead of the one that OPSCONSOLE_CONFIG names or
+    /// `opsconsole config path` prints; without any, the local cloud.
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
     /// The environment, or several where a command can take them.

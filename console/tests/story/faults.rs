@@ -34,26 +34,6 @@ fn a_release_that_does_not_exist_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn a_data_directory_that_cannot_be_written_refuses_changes_and_still_reads() {
-    let laboratory = Laboratory::new();
-    laboratory.up();
-    let store = laboratory.data_dir().join("opsconsole.db");
-    assert!(store.exists(), "the store is where the manual says");
-    let ran = laboratory
-        .command(&["deploy", "1.4.1", "--env", "dev", "--yes"])
-        .env("OPSCONSOLE_STORE_PAGES_MAX", "1")
-        .output()
-        .expect("runs");
-    assert_eq!(
-        ran.status.code(),
-        Some(4),
-        "{}",
-        String::from_utf8_lossy(&ran.stderr)
-    );
-    assert_eq!(laboratory.release("dev"), "1.5.0");
-}
-
-#[test]
 fn a_killed_supervisor_leaves_no_task_and_the_next_command_starts_anew() {
     let laboratory = Laboratory::new();
     laboratory.up();

@@ -23,6 +23,11 @@ pub struct Screen {
     child: Box<dyn Child + Send + Sync>,
 }
 
+/// A terminal's side is never zero.
+fn cells(count: u16) -> std::num::NonZeroU16 {
+    std::num::NonZeroU16::new(count).unwrap_or(std::num::NonZeroU16::MIN)
+}
+
 impl Screen {
     /// Opens the console of this laboratory on a terminal of so many columns and rows.
     pub fn open(laboratory: &Laboratory, columns: u16, rows: u16) -> Self {
@@ -46,7 +51,11 @@ impl Screen {
             .spawn_command(command)
             .expect("the console starts");
         drop(pair.slave);
-        let parser = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
+        let parser = Arc::new(Mutex::new(vt100::Parser::new(
+            cells(rows),
+            cells(columns),
+            0,
+        )));
         let mut reader = pair
             .master
             .try_clone_reader()
@@ -123,7 +132,7 @@ impl Screen {
             .lock()
             .expect("no reader panics")
             .screen_mut()
-            .set_size(rows, columns);
+            .set_size(cells(rows), cells(columns));
         self.master
             .resize(PtySize {
                 rows,

@@ -1,8 +1,7 @@
 //! The bill, asked for by the Cost screen.
 
 use crate::{
-    config::EnvironmentConfig,
-    model::{BillLine, BillOfResources, EnvironmentName, Schedule},
+    model::{BillOfResources, EnvironmentName},
     platform::{Connections, PlatformError},
     tui::message::Generation,
 };
@@ -26,21 +25,7 @@ pub async fn answer(request: CostRequest, connections: &Connections) -> (Generat
     let CostRequest::Bill(generation, name) = request;
     let bill = async {
         let environment = connections.connect(&name).await?;
-        let bill = environment.platform.bill().await?;
-        Ok(with_configured(bill, &environment.config))
+        environment.platform.bill().await
     };
     (generation, CostReply::Bill(bill.await))
-}
-
-/// The bill with what the configuration adds: things that no platform call reports.
-fn with_configured(mut bill: BillOfResources, config: &EnvironmentConfig) -> BillOfResources {
-    bill.lines
-        .extend(config.extra_bill.iter().map(|line| BillLine {
-            what: line.what.clone(),
-            sku: line.sku.clone(),
-            quantity: line.quantity,
-            schedule: Schedule::Always,
-            basis: "configured".to_owned(),
-        }));
-    bill
 }

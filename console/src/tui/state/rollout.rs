@@ -2,7 +2,10 @@
 
 use super::{Handled, Pointer, RunView, Screen, ScreenState, World, logs::LogsState};
 use crate::{
-    model::{Action, EnvironmentName, RawLogEvent, RolloutProgress, RunId, StoppedInstance},
+    model::{
+        Action, EnvironmentName, Plan, PlanSide, RawLogEvent, RolloutProgress, RunId,
+        StoppedInstance,
+    },
     operate::RunOutcome,
     platform::{LinkTarget, PlatformError},
     tui::{
@@ -122,10 +125,12 @@ impl RolloutState {
 
 /// What happened and what to do, for the outcome panel: a headline and the advice.
 pub fn verdict(run: &RunView, world: &World) -> Option<(String, String)> {
-    let to = run.plan.to.as_ref().map_or_else(
-        || run.plan.action.verb().to_owned(),
-        |side| side.deployed.name().to_owned(),
+    let brings_release = matches!(
+        run.plan.action,
+        Action::Deploy { .. } | Action::Promote { .. } | Action::Rollback { .. }
     );
+    let release = run.plan.to.as_ref().filter(|_| brings_release);
+    let to = release.map_or_else(|| doing(&run.plan), |side| side.deployed.name().to_owned());
     let from = run.plan.from.as_ref().map_or_else(
         || "the revision before".to_owned(),
         |side| side.deployed.name().to_owned(),
@@ -154,7 +159,7 @@ pub fn verdict(run: &RunView, world: &World) -> Option<(String, String)> {
             ),
         ),
         // What a further rollback would land on is the plan's to say: it is not always `from`.
-        RunOutcome::Done => match (&run.plan.to, &run.plan.action) {
+        RunOutcome::Done => match (release, &run.plan.action) {
             (Some(_), Action::Deploy { .. } | Action::Promote { .. }) => (
                 format!("{to} is live in {name}"),
                 format!(
@@ -224,20 +229,35 @@ pub fn verdict(run: &RunView, world: &World) -> Option<(String, String)> {
     })
 }
 
-/// The summary for the incident channel.
-pub fn summary(run: &RunView, world: &World) -> String {
-    let plan = &run.plan;
-    let side = |side: &Option<crate::model::PlanSide>| {
+/// What a plan does, for headings: `deploy 1.5.0 → 1.6.0`, `scale to 5`.
+pub fn doing(plan: &Plan) -> String {
+    let name = |side: &Option<PlanSide>| {
         side.as_ref()
             .map_or_else(|| "—".to_owned(), |side| side.deployed.name().to_owned())
     };
+    match &plan.action {
+        Action::Scale { desired } => format!("scale to {desired}"),
+        Action::Restart => format!("restart {}", name(&plan.from)),
+        Action::StopInstance { instance } => format!("stop task {}", instance.short()),
+        Action::Deploy { .. } | Action::Promote { .. } | Action::Rollback { .. } => {
+            format!(
+                "{} {} → {}",
+                plan.action.verb(),
+                name(&plan.from),
+                name(&plan.to)
+            )
+        }
+    }
+}
+
+/// The summary for the incident channel.
+pub fn summary(run: &RunView, world: &World) -> String {
+    let plan = &run.plan;
     let clock = |at: Timestamp| text::clock(at, &world.zone);
     let mut out = format!(
-        "{} in {}: {} → {} by {}, started {} {}",
-        plan.action.verb(),
+        "{}: {} by {}, started {} {}",
         plan.environment,
-        side(&plan.from),
-        side(&plan.to),
+        doing(plan),
         plan.author.name,
         clock(run.state.started_at),
         world.zone_label,
@@ -472,13 +492,23 @@ mod tests {
         let world = world(fixtures::run_over(RunOutcome::Done));
         let text = summary(&world.runs[0], &world);
         assert!(
-            text.starts_with("roll back in prod: 1.4.1 → 1.4.0 by ana, started 14:01:24 UTC"),
+            text.starts_with("prod: roll back 1.4.1 → 1.4.0 by ana, started 14:01:24 UTC"),
             "{text}"
         );
         assert!(
             text.contains("1.4.0 is live in prod") && text.contains("after 45 s"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_change_of_count_is_not_told_as_a_release() {
+        let mut plan = fixtures::rollback_plan();
+        plan.action = Action::Scale { desired: 5 };
+        let mut run = fixtures::run_over(RunOutcome::Done);
+        run.plan = std::sync::Arc::new(plan);
+        let (headline, _) = verdict(&run, &fixtures::world()).expect("an outcome");
+        assert_eq!(headline, "Done: scale to 5 in prod");
     }
 
     #[test]

@@ -120,10 +120,6 @@ pub trait ScreenState {
 
 /// Every screen.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a few dozen exist at most, and none is moved in a loop"
-)]
 pub enum Screen {
     /// All environments.
     Environments(EnvironmentsState),

@@ -5,7 +5,7 @@ use crate::{
     tui::{
         command::{COMMANDS, Command, CommandSpec, Place},
         effect::Level,
-        state::{AppState, EnvironmentState, RunView, Target, World},
+        state::{AppState, EnvironmentState, RunView, Target, World, rollout::doing},
         theme::{Role, Theme},
         widgets::{
             paint::{self, Hits, span},
@@ -156,13 +156,7 @@ fn run_words(run: &RunView, world: &World, theme: &Theme) -> Vec<Span<'static>> 
             (glyph, role, outcome.word().to_owned())
         }
     };
-    let name = |side: &Option<crate::model::PlanSide>| {
-        side.as_ref().map(|side| side.deployed.name().to_owned())
-    };
-    let what = match (name(&plan.from), name(&plan.to)) {
-        (Some(from), Some(to)) if from != to => format!("{} {from} → {to}", plan.action.verb()),
-        _ => plan.action.verb().to_owned(),
-    };
+    let what = doing(plan);
     vec![
         span(theme, role, format!("{glyph} ")),
         span(theme, Role::Strong, plan.environment.as_str()),

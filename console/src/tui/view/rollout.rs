@@ -7,7 +7,7 @@ use crate::{
         command::Command,
         state::{
             RunView, World,
-            rollout::{RolloutState, verdict},
+            rollout::{RolloutState, doing, verdict},
         },
         theme::{self, Role, Theme},
         widgets::{
@@ -115,28 +115,15 @@ fn rule(theme: &Theme, role: Role, row: Rect, frame: Rect, buf: &mut Buffer) {
 }
 
 fn heading(run: &RunView, theme: &Theme) -> Line<'static> {
-    let plan = &run.plan;
-    let name = |side: &Option<crate::model::PlanSide>| {
-        side.as_ref()
-            .map_or_else(|| "—".to_owned(), |side| side.deployed.name().to_owned())
-    };
-    let doing = if run.state.outcome.is_some() {
+    let going = if run.state.outcome.is_some() {
         ""
     } else {
         " · going on"
     };
+    let words = format!("{} · {}", run.plan.environment, doing(&run.plan));
     Line::from(vec![
-        span(
-            theme,
-            Role::Strong,
-            format!("{} · {}", plan.environment, plan.action.verb()),
-        ),
-        span(
-            theme,
-            Role::Strong,
-            format!("  {} → {}", name(&plan.from), name(&plan.to)),
-        ),
-        span(theme, Role::Live, doing),
+        span(theme, Role::Strong, words),
+        span(theme, Role::Live, going),
     ])
 }
 
