@@ -4,19 +4,25 @@ use super::laboratory::{Laboratory, eventually};
 use std::{fs, time::Duration};
 
 #[test]
-fn a_configuration_with_mistakes_names_each_with_its_line() {
+fn a_mistake_in_the_configuration_is_named_with_its_line_and_the_nearest_right_word() {
     let laboratory = Laboratory::new();
     let file = laboratory.data_dir().join("bad.toml");
-    fs::write(&file, "[environment.dev]\nclustr = \"a\"\nservice = \"api\"\nregion = \"us-east-1\"\nguard = \"typ-name\"\n")
-        .expect("written");
-    let ran = laboratory.run(&["config", "check", "--config", file.to_str().expect("UTF-8")]);
-    assert_eq!(ran.code, 2);
-    for part in ["bad.toml:2", "cluster", "type-name"] {
-        assert!(
-            ran.stderr.contains(part),
-            "{part} is missing in: {}",
-            ran.stderr
-        );
+    for (line, wrong, nearest) in [
+        (2, "clustr = \"a\"\nguard = \"confirm\"", "cluster"),
+        (3, "cluster = \"a\"\nguard = \"typ-name\"", "type-name"),
+    ] {
+        let text =
+            format!("[environment.dev]\n{wrong}\nservice = \"api\"\nregion = \"us-east-1\"\n");
+        fs::write(&file, text).expect("written");
+        let ran = laboratory.run(&["config", "check", "--config", file.to_str().expect("UTF-8")]);
+        assert_eq!(ran.code, 2);
+        for part in [&format!("bad.toml:{line}"), nearest] {
+            assert!(
+                ran.stderr.contains(part),
+                "{part} is missing in: {}",
+                ran.stderr
+            );
+        }
     }
 }
 

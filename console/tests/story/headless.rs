@@ -49,6 +49,12 @@ fn releases_good_and_bad_end_with_the_documented_exit_codes() {
         "3m",
     ]);
     assert_eq!(laboratory.release("dev"), "1.6.1");
+    let degraded = |laboratory: &Laboratory| {
+        laboratory.json(&["envs", "--env", "dev"])[0]["health"] == "degraded"
+    };
+    eventually("the errors are noticed", Duration::from_secs(90), || {
+        degraded(&laboratory)
+    });
     laboratory.ok(&[
         "deploy",
         "1.6.2",

@@ -28,7 +28,9 @@ fn from_a_fresh_clone_to_a_rollback_of_a_real_service() {
     screen.wait_for("request", SOON);
     screen.type_keys("/items");
     screen.type_keys(ENTER);
-    screen.wait_until("matches are counted", SOON, |text| text.contains(" of "));
+    screen.wait_until("matches are counted", SOON, |text| {
+        text.contains(" matches") || text.contains(" of ")
+    });
     screen.type_keys(ESC);
     screen.type_keys(ESC);
     screen.type_keys(ESC);
