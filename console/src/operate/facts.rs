@@ -79,8 +79,7 @@ impl Facts {
             judgements: &judgements,
             now,
         };
-        let mut found = known.by_alarms(&observation);
-        found.extend(known.by_metrics(&metrics));
+        let found = known.held_against(&observation, Some(&metrics));
         judgements.extend(found);
         Ok(Self {
             observation,

@@ -40,11 +40,7 @@ impl Operator {
                 judgements: &judgements,
                 now,
             };
-            let mut found = known.by_alarms(observation);
-            if let Some(metrics) = metrics {
-                found.extend(known.by_metrics(metrics));
-            }
-            for judgement in found {
+            for judgement in known.held_against(observation, metrics) {
                 let is_known = judgements.iter().any(|old| {
                     old.revision == judgement.revision && old.verdict == judgement.verdict
                 });

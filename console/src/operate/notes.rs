@@ -2,14 +2,15 @@
 //! watches, and computed again from the metrics for what happened while it did not.
 
 use super::{
+    assess::{Assessed, assess},
     known_good::History,
     signals::{self, error_limit, slow_limit, values_between},
 };
 use crate::model::{
-    AlarmState, EnvironmentName, Judgement, Metrics, Observation, RolloutOutcome, RolloutRecord,
-    Verdict,
+    AlarmState, Cause, EnvironmentName, Judgement, Metrics, Observation, RolloutOutcome,
+    RolloutRecord, Symptom, Verdict,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 /// After going away from a bad revision its alarm still rings on the old values, and its last
 /// requests still count: so long nothing is held against the one that follows.
@@ -34,8 +35,48 @@ struct Reign<'a> {
 }
 
 impl Known<'_> {
+    /// All that this look holds against revisions.
+    pub fn held_against(
+        &self,
+        observation: &Observation,
+        metrics: Option<&Metrics>,
+    ) -> Vec<Judgement> {
+        let mut found = self.by_alarms(observation);
+        if let Some(metrics) = metrics {
+            found.extend(self.by_metrics(metrics));
+            found.extend(self.by_blame(observation, metrics));
+        }
+        found
+    }
+
+    /// A revision that the assessment blames is condemned even where it was live too briefly for
+    /// its alarm to ring.
+    fn by_blame(&self, observation: &Observation, metrics: &Metrics) -> Option<Judgement> {
+        let assessment = assess(Assessed {
+            observation,
+            metrics,
+            rollouts: self.rollouts,
+            judgements: self.judgements,
+            now: self.now,
+            zone: &TimeZone::UTC,
+        });
+        let Some(Cause::Rollout { release, .. }) = &assessment.cause else {
+            return None;
+        };
+        let symptom = assessment.symptoms.first()?;
+        if !matches!(symptom, Symptom::Errors { .. } | Symptom::Slow { .. }) {
+            return None;
+        }
+        let reigns = self.reigns();
+        let reign = reigns.iter().rfind(|reign| {
+            let rollout = reign.rollout;
+            rollout.release.as_deref().unwrap_or(rollout.to.short()) == release
+        })?;
+        Some(self.alarmed(reign.rollout, self.now, assessment.sentence))
+    }
+
     /// What the alarms of this look hold against the revision that was live when they rang.
-    pub fn by_alarms(&self, observation: &Observation) -> Vec<Judgement> {
+    pub(super) fn by_alarms(&self, observation: &Observation) -> Vec<Judgement> {
         let reigns = self.reigns();
         observation
             .service
@@ -59,7 +100,7 @@ impl Known<'_> {
     }
 
     /// What the series hold against revisions that were live within them.
-    pub fn by_metrics(&self, metrics: &Metrics) -> Vec<Judgement> {
+    pub(super) fn by_metrics(&self, metrics: &Metrics) -> Vec<Judgement> {
         self.reigns()
             .iter()
             .filter_map(|reign| {

@@ -2,7 +2,7 @@
 
 use super::{
     laboratory::{Laboratory, eventually},
-    pty::{CTRL_C, ENTER, ESC, Screen},
+    pty::{CTRL_C, ENTER, Screen},
 };
 use std::time::Duration;
 
@@ -31,12 +31,9 @@ fn from_a_fresh_clone_to_a_rollback_of_a_real_service() {
     screen.wait_until("matches are counted", SOON, |text| {
         text.contains(" matches") || text.contains(" of ")
     });
-    screen.type_keys(ESC);
-    screen.type_keys(ESC);
-    screen.type_keys(ESC);
 
     // The release that never becomes ready.
-    screen.wait_for("staging", SOON);
+    screen.back_to("LAST DEPLOY", SOON);
     screen.type_keys("D");
     screen.wait_for("1.6.0", SOON);
     screen.type_keys("1.6.0");
@@ -47,14 +44,13 @@ fn from_a_fresh_clone_to_a_rollback_of_a_real_service() {
     screen.wait_until("the outcome is told", ROLLOUT, |text| {
         text.contains("rolled back")
     });
-    screen.type_keys(ESC);
+    screen.back_to("LAST DEPLOY", SOON);
     screen.type_keys("H");
     screen.wait_for("rolled back", SOON);
-    screen.type_keys(ESC);
     assert_eq!(laboratory.release("dev"), "1.5.0");
 
     // The release with 8 % errors goes out; the rollback does not land on a bad one.
-    screen.wait_for("staging", SOON);
+    screen.back_to("LAST DEPLOY", SOON);
     screen.type_keys("D");
     screen.wait_for("1.6.1", SOON);
     screen.type_keys("1.6.1");
@@ -65,7 +61,7 @@ fn from_a_fresh_clone_to_a_rollback_of_a_real_service() {
     screen.wait_until("it went out", ROLLOUT, |_| {
         laboratory.release("dev") == "1.6.1"
     });
-    screen.type_keys(ESC);
+    screen.back_to("LAST DEPLOY", SOON);
     screen.wait_until("the row says what is wrong", ROLLOUT, |text| {
         text.contains("5xx")
     });
@@ -77,7 +73,7 @@ fn from_a_fresh_clone_to_a_rollback_of_a_real_service() {
     eventually("dev is back on 1.5.0", ROLLOUT, || {
         laboratory.release("dev") == "1.5.0"
     });
-    screen.type_keys(ESC);
+    screen.back_to("LAST DEPLOY", SOON);
 
     // What it costs, with the prices' dates.
     screen.type_keys("$");

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Esc.
-pub const ESC: &str = "\u{1b}";
+const ESC: &str = "\u{1b}";
 /// Enter.
 pub const ENTER: &str = "\r";
 /// Ctrl-C.
@@ -123,6 +123,23 @@ impl Screen {
                 limit.as_secs()
             );
             std::thread::sleep(Duration::from_millis(25));
+        }
+    }
+
+    /// Presses Esc until the screen shows a text. One Esc at a time: two in one read are another key.
+    pub fn back_to(&mut self, text: &str, limit: Duration) {
+        let begun = Instant::now();
+        while !self.text().contains(text) {
+            assert!(
+                begun.elapsed() < limit,
+                "no way back to {text}\n{}",
+                self.text()
+            );
+            self.type_keys(ESC);
+            let pressed = Instant::now();
+            while pressed.elapsed() < Duration::from_millis(400) && !self.text().contains(text) {
+                std::thread::sleep(Duration::from_millis(25));
+            }
         }
     }
 

@@ -27,7 +27,9 @@ impl EcsPlatform {
         match ticket.handle.as_deref().map(Handle::from_text) {
             Some(Handle::Scale) => self.follow_scale(ticket, at).await,
             Some(Handle::StopTask(task)) => self.follow_stop_task(ticket, &task, at).await,
-            Some(Handle::StopRollout) => self.follow_stop(ticket, at).await,
+            // Of a rollout that is being stopped, its own end is told: rolled back is what was
+            // asked for.
+            Some(Handle::StopRollout) => self.follow_rollout(ticket, None, at).await,
             Some(Handle::Deployment(id)) => self.follow_rollout(ticket, Some(&id), at).await,
             None => self.follow_rollout(ticket, None, at).await,
         }
@@ -132,46 +134,6 @@ impl EcsPlatform {
         }
     }
 
-    /// A rollout that is being stopped. Success is that the platform is back; the record is turned
-    /// round: it leads from the stopped revision to the one before.
-    async fn follow_stop(
-        &self,
-        ticket: &RolloutTicket,
-        at: Timestamp,
-    ) -> Result<RolloutProgress, PlatformError> {
-        let deployment = self.our_deployment_view(ticket);
-        let (world, deployment) = futures::try_join!(self.world(), deployment)?;
-        let deployment = deployment.ok_or_else(|| PlatformError::NotFound {
-            what: "the rollout that is being stopped".to_owned(),
-            hint: None,
-        })?;
-        let next = if deployment.status == "STOPPED" {
-            self.next_created_at(&deployment).await?
-        } else {
-            None
-        };
-        let stopped = self.record_of(&deployment, next).await?;
-        let back_to = stopped
-            .from
-            .clone()
-            .or_else(|| ticket.revision.clone())
-            .unwrap_or_else(|| RevisionId::from("unknown"));
-        let (outcome, reason) = outcome_of_stop(&stopped);
-        let release = world.releases.get(&back_to).cloned();
-        let record = RolloutRecord {
-            from: Some(stopped.to.clone()),
-            to: back_to,
-            release,
-            digest: None,
-            outcome,
-            reason,
-            author: None,
-            ..stopped
-        };
-        // The side that comes back is the PRIMARY one, whatever the deployment's own target was.
-        Ok(self.rollout_progress(&world, record, None, None, at))
-    }
-
     async fn follow_scale(
         &self,
         ticket: &RolloutTicket,
@@ -241,18 +203,6 @@ fn bare_record(to: RevisionId, started_at: Timestamp) -> RolloutRecord {
         reason: None,
         alarms: Vec::new(),
         author: None,
-    }
-}
-
-/// What stopping a rollout came to, by how the rollout itself ended.
-fn outcome_of_stop(stopped: &RolloutRecord) -> (RolloutOutcome, Option<String>) {
-    match stopped.outcome {
-        RolloutOutcome::RolledBack => (RolloutOutcome::Succeeded, stopped.reason.clone()),
-        RolloutOutcome::Succeeded => (
-            RolloutOutcome::Failed,
-            Some("it had succeeded before the stop took hold, and is live".to_owned()),
-        ),
-        outcome => (outcome, stopped.reason.clone()),
     }
 }
 
@@ -444,18 +394,5 @@ mod tests {
             .build();
         let told = outcome_without_history(&service, "ours").0;
         assert_eq!(told, RolloutOutcome::RolledBack);
-    }
-
-    #[test]
-    fn stopping_a_rollout_succeeds_when_the_old_revision_is_back_and_fails_when_it_won_first() {
-        let ended = |outcome| RolloutRecord {
-            outcome,
-            ..bare_record(RevisionId::from("api:1"), Timestamp::UNIX_EPOCH)
-        };
-        let stop = |outcome| outcome_of_stop(&ended(outcome)).0;
-        assert_eq!(stop(RolloutOutcome::RolledBack), RolloutOutcome::Succeeded);
-        assert_eq!(stop(RolloutOutcome::Succeeded), RolloutOutcome::Failed);
-        assert_eq!(stop(RolloutOutcome::Failed), RolloutOutcome::Failed);
-        assert_eq!(stop(RolloutOutcome::InProgress), RolloutOutcome::InProgress);
     }
 }
