@@ -49,11 +49,12 @@ fn releases_good_and_bad_end_with_the_documented_exit_codes() {
         "3m",
     ]);
     assert_eq!(laboratory.release("dev"), "1.6.1");
-    let degraded = |laboratory: &Laboratory| {
-        laboratory.json(&["envs", "--env", "dev"])[0]["health"] == "degraded"
-    };
-    eventually("the errors are noticed", Duration::from_secs(90), || {
-        degraded(&laboratory)
+    eventually("the alarm rings", Duration::from_secs(90), || {
+        let status = laboratory.json(&["status", "--env", "dev"]);
+        let alarms = status["observation"]["service"]["alarms"]
+            .as_array()
+            .cloned();
+        alarms.is_some_and(|alarms| alarms.iter().any(|alarm| alarm["state"] == "alarm"))
     });
     laboratory.ok(&[
         "deploy",

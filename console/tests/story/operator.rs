@@ -38,7 +38,7 @@ fn from_a_fresh_clone_to_a_rollback_of_a_real_service() {
     screen.wait_for("1.6.0", SOON);
     screen.type_keys("1.6.0");
     screen.type_keys(ENTER);
-    screen.wait_for("Cancel", SOON);
+    screen.wait_for("the operator's choice", SOON);
     screen.type_keys("\t");
     screen.type_keys(ENTER);
     screen.wait_until("the outcome is told", ROLLOUT, |text| {
@@ -55,7 +55,7 @@ fn from_a_fresh_clone_to_a_rollback_of_a_real_service() {
     screen.wait_for("1.6.1", SOON);
     screen.type_keys("1.6.1");
     screen.type_keys(ENTER);
-    screen.wait_for("Cancel", SOON);
+    screen.wait_for("the operator's choice", SOON);
     screen.type_keys("\t");
     screen.type_keys(ENTER);
     screen.wait_until("it went out", ROLLOUT, |_| {
