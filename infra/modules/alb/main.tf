@@ -1,7 +1,7 @@
 # The only thing that the world can reach: 80 leads to 443, paths lead to target groups.
 
 locals {
-  has_tls  = var.certificate_arn != null || var.has_certificate
+  has_tls  = var.has_certificate != null ? var.has_certificate : var.certificate_arn != null
   fallback = one([for name, group in var.target_groups : name if length(group.path_patterns) == 0])
   by_path  = { for name, group in var.target_groups : name => group if length(group.path_patterns) > 0 }
   greens   = { for name, group in var.target_groups : name => group if group.green }
