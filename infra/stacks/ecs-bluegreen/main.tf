@@ -142,7 +142,7 @@ module "service" {
   kms_key_arn        = module.kms.arn
   log_retention_days = var.log_retention_days
   repository_arns    = values(module.ecr.arns)
-  secret_arns        = module.database[*].secret_arn
+  secret_arns        = concat(module.database[*].secret_arn, values(var.secrets))
   deployment         = "codedeploy"
   off_hours          = module.context.off_hours
   hours_per_month    = module.context.hours_per_month
@@ -177,7 +177,7 @@ module "service" {
       },
       { for database in module.database : "OPSCONSOLE_API_DATABASE_URL" => database.url },
     )
-    secrets = { for database in module.database : "PGPASSWORD" => "${database.secret_arn}:password::" }
+    secrets = merge(var.secrets, { for database in module.database : "PGPASSWORD" => "${database.secret_arn}:password::" })
   }]
 }
 

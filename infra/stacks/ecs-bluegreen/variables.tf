@@ -248,3 +248,9 @@ variable "hooks_package" {
   type        = string
   default     = null
 }
+
+variable "secrets" {
+  description = "Variable of the program → ARN of a secret (Secrets Manager) or parameter (SSM) that exists; the tasks may read these and no other."
+  type        = map(string)
+  default     = {}
+}

@@ -188,7 +188,7 @@ module "service" {
   kms_key_arn        = module.kms.arn
   log_retention_days = var.log_retention_days
   repository_arns    = values(module.ecr.arns)
-  secret_arns        = module.database[*].secret_arn
+  secret_arns        = concat(module.database[*].secret_arn, values(var.secrets))
   alarm_names        = module.observability.deployment_alarm_names
   off_hours          = module.context.off_hours
   hours_per_month    = module.context.hours_per_month
@@ -225,7 +225,7 @@ module "service" {
       { for database in module.database : "OPSCONSOLE_API_DATABASE_URL" => database.url },
       { for cache in module.cache : "OPSCONSOLE_API_CACHE_URL" => cache.url },
     )
-    secrets = { for database in module.database : "PGPASSWORD" => "${database.secret_arn}:password::" }
+    secrets = merge(var.secrets, { for database in module.database : "PGPASSWORD" => "${database.secret_arn}:password::" })
   }]
 }
 

@@ -242,3 +242,9 @@ variable "flags" {
   type        = bool
   default     = false
 }
+
+variable "secrets" {
+  description = "Variable of the program → ARN of a secret (Secrets Manager) or parameter (SSM) that exists; the tasks may read these and no other."
+  type        = map(string)
+  default     = {}
+}

@@ -4,11 +4,16 @@ output "opsconsole" {
 }
 
 output "url" {
-  description = "Where it answers."
+  description = "Where the ingress answers, once told."
   value       = local.url
 }
 
 output "state_key" {
   description = "Where this environment's state belongs."
   value       = module.context.state_key
+}
+
+output "kubeconfig_command" {
+  description = "Writes the cluster into ~/.kube/config."
+  value       = "aws eks update-kubeconfig --region ${var.region} --name ${module.cluster.name}"
 }
