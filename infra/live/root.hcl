@@ -32,7 +32,7 @@ remote_state {
   }
 
   config = {
-    bucket       = "${local.account.name}-tfstate-${local.account.account_id}"
+    bucket       = "${local.account.name}-live-tfstate-${local.account.account_id}"
     key          = "${path_relative_to_include()}/terraform.tfstate"
     region       = local.account.state_region
     encrypt      = true

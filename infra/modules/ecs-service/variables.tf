@@ -221,7 +221,7 @@ variable "hours_per_month" {
 }
 
 variable "spot" {
-  description = "Share of tasks on Fargate Spot: `base` tasks stay On-Demand, the rest splits by weight."
+  description = "Share of tasks on Fargate Spot: `base` tasks stay On-Demand, the rest splits by weight. Going to Spot or back replaces the service."
   type = object({
     on_demand_base   = optional(number, 0)
     on_demand_weight = optional(number, 0)

@@ -91,6 +91,7 @@ module "cluster" {
 
 # Logs of the pods, which the chart's agent writes.
 resource "aws_cloudwatch_log_group" "pods" {
+  #checkov:skip=CKV_AWS_338:seven days are what the documents ask for; the retention is a variable
   name              = "/eks/${local.prefix}/${var.namespace}"
   retention_in_days = var.log_retention_days
   kms_key_id        = module.kms.arn
