@@ -119,7 +119,6 @@ module "service" {
   name               = local.prefix
   environment        = var.environment
   region             = var.region
-  account            = var.account_id
   is_production      = module.context.is_production
   vpc_id             = data.aws_vpc.default.id
   subnet_ids         = data.aws_subnets.default.ids

@@ -128,7 +128,7 @@ run "production_on_spot_keeps_a_floor_of_on_demand" {
     spot          = { on_demand_base = 2, on_demand_weight = 1, spot_weight = 3 }
   }
   assert {
-    condition     = one([for s in aws_ecs_service.rolling[0].capacity_provider_strategy : s.base if s.capacity_provider == "FARGATE"]) == 2 && aws_ecs_service.rolling[0].launch_type == null
+    condition     = one([for s in aws_ecs_service.rolling[0].capacity_provider_strategy : s.base if s.capacity_provider == "FARGATE"]) == 2
     error_message = "Two tasks On-Demand, the rest one to three."
   }
 }
