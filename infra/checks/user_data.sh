@@ -4,7 +4,6 @@
 # usage: user_data.sh USER_DATA_FILE
 set -euo pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 user_data=${1:?usage: user_data.sh USER_DATA_FILE}
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
@@ -51,8 +50,10 @@ case "$1 $2" in
   *) exit 1 ;;
 esac
 SH
+# shellcheck disable=SC2016  # for the pretend programs
 printf '#!/bin/sh\necho "$@" >>"$CALLS"\n' >"$bin/systemctl"
 # The pretend service is well exactly when the release that is linked says so.
+# shellcheck disable=SC2016
 printf '#!/bin/sh\nexec grep -q well "$ROOT/usr/local/bin/opsconsole-api"\n' >"$bin/curl"
 printf '#!/bin/sh\n' >"$bin/sleep"
 chmod +x "$bin"/*

@@ -18,6 +18,7 @@ remove_scratch() {
     say "nothing to delete, or $scratch must be deleted by hand" >&2
 }
 
+# shellcheck disable=SC2016  # the backquotes are JMESPath's
 snapshot=$(aws rds describe-db-snapshots --db-instance-identifier "$source_db" \
   --query 'sort_by(DBSnapshots[?Status==`available`], &SnapshotCreateTime)[-1].DBSnapshotIdentifier' --output text)
 [ "$snapshot" != None ] || { say "$source_db has no snapshot: there is no backup" >&2; exit 1; }
