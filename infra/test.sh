@@ -6,7 +6,7 @@
 #   ./test.sh quick      without the simulator and the checkers' longest: two minutes
 #   ./test.sh NAME…      the tests of these modules or stacks only: ./test.sh alb ecs-efs
 #
-# INFRA_JOBS          how many terraform at once (1; two is all that two cores give)
+# INFRA_JOBS          how many terraform at once (1; in CI 2)
 # INFRA_TOOLS         folder with `providers` and `moto`, for machines that no Terraform registry answers; default:
 #                     shared/tools/terraform beside the repository
 # INFRA_APPLY         stacks that are applied in the simulator ("ecs-bluegreen")
@@ -18,7 +18,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(dirname "$here")
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/opsconsole-infra
 work=$(mktemp -d)
-jobs_max=${INFRA_JOBS:-1}
+jobs_max=${INFRA_JOBS:-$([ "${CI:-}" = true ] && echo 2 || echo 1)}
 apply=${INFRA_APPLY:-ecs-bluegreen}
 export MOTO_PORT=${MOTO_PORT:-5571} TF_IN_AUTOMATION=true CHECKPOINT_DISABLE=true AWS_EC2_METADATA_DISABLED=true
 export PATH="$cache/venv/bin:$cache/bin:$PATH"
@@ -199,10 +199,12 @@ simulated() { "$tools/moto" run "$@"; }
 # Needs an AWS to talk to, because ephemeral resources cannot be mocked.
 needs_simulator() { grep -qs '^# Needs an AWS to talk to' "$1"/tests/*.tftest.hcl; }
 
-# One module or stack: init, validate, test.
+# One module or stack.
 test_folder() {
   cd "$infra/$1" || return
-  terraform init -input=false -no-color && terraform validate -no-color || return
+  terraform init -input=false -no-color || return
+  # A test begins with validating what it tests; stacks are validated apart, without a test's providers.
+  [[ $1 != stacks/* ]] || terraform validate -no-color || return
   if needs_simulator .; then simulated terraform test -no-color; else terraform test -no-color; fi
 }
 
@@ -247,6 +249,7 @@ fi
 check "terraform fmt" terraform fmt -check -recursive -diff "$infra"
 check_with tflint "tflint" tflint --chdir="$infra" --recursive --config="$infra/.tflint.hcl"
 if [ "$mode" = all ]; then
+  check "every demand in docs/infra-coverage.md has its file and its test" "$python" "$here/checks/coverage.py"
   check_with checkov "checkov: nothing unjustified" checkov -d "$infra" --skip-download --framework terraform --compact --quiet
 fi
 test_all "${modules[@]}"

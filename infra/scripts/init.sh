@@ -18,7 +18,7 @@ terraform {
   }
 }
 HCL
-  exec terraform -chdir="$dir" init -input=false -reconfigure -backend-config="$here/backend.hcl" \
+  exec terraform -chdir="$dir" init -reconfigure -backend-config="$here/backend.hcl" \
     -backend-config="key=$(basename "$dir")/$environment/terraform.tfstate"
 fi
 rm -f "$dir/backend.tf"

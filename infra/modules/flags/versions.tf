@@ -1,10 +1,4 @@
+# The provider is that of the modules it is made of.
 terraform {
   required_version = ">= 1.9"
-
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = ">= 5.100, < 7.0"
-    }
-  }
 }
