@@ -147,6 +147,7 @@ nothing_secret() {
 
 if [ "$mode" = all ] || [ "$mode" = quick ]; then
   check_with shellcheck "scripts: shellcheck" scripts
+  check_with jq "deploy, ssh, health, drift and restore do what they say" "$here/checks/scripts.sh"
   check "rollback.sh calls opsconsole and wants a reason" rollback_is_the_consoles
   check "the tables in README files are in step" "$python" "$here/checks/readme.py"
   check "the console's policies hold the console's calls" "$python" "$here/checks/console_actions.py"

@@ -78,4 +78,9 @@ if "$install" '../../etc' >/dev/null 2>&1; then fail "a path was taken for a rel
 SECRETS_LIST=$root/etc/opsconsole-api/secrets SECRETS_OUT=$root/run/secrets.env "$root/usr/local/lib/opsconsole-api/fetch-secrets"
 grep -qxF 'PGPASSWORD="a\"b\\c"' "$root/run/secrets.env" || fail "the password is not quoted as systemd reads it: $(<"$root/run/secrets.env")"
 [ "$(stat -c %a "$root/run/secrets.env")" = 600 ] || fail "the secrets can be read by others"
+# What verify says when the database does not answer and the buckets do not give back what was written.
+said=$("$root/usr/local/lib/opsconsole-api/verify") && fail "verify must see that the database does not answer"
+for what in "ok    health on port 8000" "FAIL  database at db.example.com" "FAIL  read and write in c" "ok    way to Tavily" "ok    way to Gemini"; do
+  [[ $said == *"$what"* ]] || fail "verify must say \"$what\": $said"
+done
 echo "user_data.sh: unit, scripts, rollback on the instance and secrets are right"
