@@ -153,7 +153,7 @@ variable "deployment" {
 
   validation {
     condition     = contains(["rolling", "codedeploy", "external"], var.deployment)
-    error_message = "deployment must be rolling, codedeploy or external; ECS-native blue/green is modules/ecs-service-native (provider 6.4 or newer)."
+    error_message = "deployment must be rolling, codedeploy or external; ECS-native blue/green is modules/ecs-service-native (provider 6.21 or newer)."
   }
 }
 
