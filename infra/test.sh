@@ -334,7 +334,6 @@ if $simulator; then
     check "$stack: applied in the simulator" applied "$stack"
     check "$stack: a second plan changes nothing" second_plan "$stack"
     check "$stack: its output after the apply" read_by_console "$stack"
-    check "$stack: drift.sh says that nothing moved" simulated "$infra/scripts/drift.sh" "$infra/stacks/$stack" -var-file="$work/$stack.apply.tfvars"
   done
 else
   without_simulator "plans, apply, second plan, bad input"

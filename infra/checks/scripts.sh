@@ -16,8 +16,8 @@ case "$*" in
   *"output -json opsconsole") echo '{"region":"us-east-1","urls":{"health":"http://192.0.2.1:8000/health"},"target":{"instance_tag_key":"CostScope","instance_tag_value":"shop-dev"}}' ;;
   *"output -raw artifacts_bucket") printf shop-artifacts ;;
   *"output -raw instance_id") printf i-0123456789abcdef0 ;;
-  *"plan -refresh-only"*) exit "${DRIFT:-0}" ;;
-  *"show -json"*) echo '{"resource_drift":[{"address":"module.alb.aws_lb.this","change":{"actions":["update"]}}]}' ;;
+  *"plan -detailed-exitcode"*) exit "${DRIFT:-0}" ;;
+  *"show -json"*) echo '{"resource_changes":[{"address":"module.alb.aws_lb.this","change":{"actions":["update"]}},{"address":"kept","change":{"actions":["no-op"]}}]}' ;;
   *) exit 1 ;;
 esac
 SH

@@ -120,7 +120,20 @@ module "database" {
   is_production             = module.context.is_production
   instance_class            = var.database.instance_class
   storage_gb                = var.database.storage_gb
+  hours_per_month           = module.context.hours_per_month
   kms_key_arn               = module.kms.arn
+}
+
+# The tasks are switched off by their own schedule; the database by this one.
+module "off_hours" {
+  source = "../../modules/off-hours"
+  count  = module.context.off_hours != null && var.database != null ? 1 : 0
+
+  name                 = local.prefix
+  account              = var.account_id
+  region               = var.region
+  off_hours            = module.context.off_hours
+  database_identifiers = { db = module.database[0].identifier }
 }
 
 module "service" {
