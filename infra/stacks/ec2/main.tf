@@ -217,6 +217,8 @@ module "console_access" {
   log_group_prefixes = ["/ec2/${local.prefix}"]
   has_lock           = true
   lock_bucket        = module.buckets.names["artifacts"]
+  has_key            = true
+  kms_key_arn        = module.kms.arn
 }
 
 module "contract" {

@@ -297,6 +297,8 @@ module "console_access" {
   log_group_prefixes = ["/ecs/${local.prefix}"]
   has_lock           = true
   lock_bucket        = module.buckets.names["locks"]
+  has_key            = true
+  kms_key_arn        = module.kms.arn
 }
 
 module "contract" {
