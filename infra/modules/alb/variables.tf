@@ -63,15 +63,15 @@ variable "is_production" {
   default     = false
 
   validation {
-    condition     = !var.is_production || var.certificate_arn != null || var.has_certificate
+    condition     = !var.is_production || (var.has_certificate != null ? var.has_certificate : var.certificate_arn != null)
     error_message = "Production without TLS: set domain_name (a certificate is made) or certificate_arn."
   }
 }
 
 variable "has_certificate" {
-  description = "Whether certificate_arn will be known: it is not yet in a first plan."
+  description = "Whether there is a certificate, where its ARN is not known before the first apply; null: as certificate_arn says."
   type        = bool
-  default     = false
+  default     = null
 }
 
 variable "tls_policy" {

@@ -14,6 +14,8 @@ locals {
     logs         = flatten([for p in var.log_group_prefixes : [format(local.arn, "logs", "log-group:${p}*"), format(local.arn, "logs", "log-group:${p}*:*")]])
     codedeploy   = var.codedeploy_application == null ? [] : [format(local.arn, "codedeploy", "application:${var.codedeploy_application}"), format(local.arn, "codedeploy", "deploymentgroup:${var.codedeploy_application}/*"), format(local.arn, "codedeploy", "deploymentconfig:*")]
     lock         = var.has_lock ? ["arn:aws:s3:::${var.lock_bucket}/opsconsole/*"] : []
+    lock_bucket  = var.has_lock ? ["arn:aws:s3:::${var.lock_bucket}"] : []
+    key          = var.has_key ? [var.kms_key_arn] : []
     instances    = var.instance_tag == null ? [] : [format(local.arn, "ec2", "instance/*"), "arn:aws:ssm:${var.region}::document/AWS-RunShellScript"]
   }
 
@@ -41,6 +43,8 @@ locals {
     logs         = var.log_group_prefixes
     codedeploy   = var.codedeploy_application == null ? [] : [1]
     lock         = var.has_lock ? [1] : []
+    lock_bucket  = var.has_lock ? [1] : []
+    key          = var.has_key ? [1] : []
     instances    = var.instance_tag == null ? [] : [1]
   }
 }

@@ -67,3 +67,15 @@ variable "instance_tag" {
   })
   default = null
 }
+
+variable "kms_key_arn" {
+  description = "The environment's key, which encrypts the lock."
+  type        = string
+  default     = null
+}
+
+variable "has_key" {
+  description = "Whether it is given: known before its ARN."
+  type        = bool
+  default     = false
+}

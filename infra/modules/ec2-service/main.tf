@@ -1,66 +1,29 @@
 # One instance (or a group of them) that runs the API under systemd. Everything it needs it fetches itself at boot:
-# the release from the artifacts bucket, secrets from Secrets Manager. Nothing secret is in user_data.
+# the release from the artifacts bucket, secrets from Secrets Manager.
 
 data "aws_ssm_parameter" "ami" {
   name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${var.architecture}"
 }
 
 locals {
-  scales       = var.scaling != null
-  database_url = regex("^postgres://[^@]+@(?P<host>[^:/]+)", var.database.url)
+  scales = var.scaling != null
+}
 
-  # cloud-init takes JSON after its header line, so no value can break out of its place.
-  user_data = join("\n", ["#cloud-config", jsonencode({
-    packages = ["jq", "amazon-cloudwatch-agent"]
-    users    = ["default", { name = "opsconsole", system = true, shell = "/sbin/nologin", no_create_home = true }]
-    write_files = [
-      { path = "/etc/opsconsole-api/env", permissions = "0644", content = join("", [for name in sort(keys(local.settings)) : "${name}=${local.settings[name]}\n"]) },
-      { path = "/etc/opsconsole-api/install.conf", permissions = "0644", content = join("", [for name in sort(keys(local.install)) : "${name}=${local.install[name]}\n"]) },
-      { path = "/etc/opsconsole-api/secrets", permissions = "0600", content = join("", [for name in sort(keys(local.secret_lines)) : "${name} ${local.secret_lines[name]}\n"]) },
-      { path = "/etc/systemd/system/opsconsole-api.service", permissions = "0644", content = file("${path.module}/files/opsconsole-api.service") },
-      { path = "/usr/local/lib/opsconsole-api/fetch-secrets", permissions = "0755", content = file("${path.module}/files/fetch-secrets") },
-      { path = "/usr/local/lib/opsconsole-api/install-release", permissions = "0755", content = file("${path.module}/files/install-release") },
-      { path = "/usr/local/lib/opsconsole-api/verify", permissions = "0755", content = file("${path.module}/files/verify") },
-      { path = "/opt/aws/amazon-cloudwatch-agent/etc/opsconsole-api.json", permissions = "0644", content = jsonencode(local.agent) },
-    ]
-    runcmd = [
-      ["systemctl", "daemon-reload"],
-      ["systemctl", "enable", "opsconsole-api"],
-      ["/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl", "-a", "fetch-config", "-m", "ec2", "-s", "-c", "file:/opt/aws/amazon-cloudwatch-agent/etc/opsconsole-api.json"],
-      ["/usr/local/lib/opsconsole-api/install-release", var.release],
-    ]
-  })])
+module "user_data" {
+  source = "../user-data"
 
-  settings = {
-    OPSCONSOLE_API_LISTEN       = "0.0.0.0:${var.port}"
-    OPSCONSOLE_API_ENVIRONMENT  = var.environment
-    OPSCONSOLE_API_RELEASE      = var.release
-    OPSCONSOLE_API_DATABASE_URL = var.database.url
-    CONTENT_BUCKET              = var.buckets.content
-    AWS_REGION                  = var.region
-  }
-
-  install = {
-    ARTIFACTS_BUCKET   = var.buckets.artifacts
-    LOGS_BUCKET        = var.buckets.logs
-    CONTENT_BUCKET     = var.buckets.content
-    DATABASE_HOST      = local.database_url.host
-    PORT               = tostring(var.port)
-    AWS_DEFAULT_REGION = var.region
-  }
-
-  secret_lines = merge(var.secrets, { PGPASSWORD = "${var.database.secret_arn} password" })
-
-  agent = {
-    logs = { logs_collected = { files = { collect_list = [{
-      file_path       = "/var/log/opsconsole-api/api.log"
-      log_group_name  = aws_cloudwatch_log_group.this.name
-      log_stream_name = "{instance_id}"
-    }] } } }
-  }
+  environment = var.environment
+  region      = var.region
+  release     = var.release
+  port        = var.port
+  buckets     = var.buckets
+  database    = var.database
+  secrets     = var.secrets
+  log_group   = aws_cloudwatch_log_group.this.name
 }
 
 resource "aws_cloudwatch_log_group" "this" {
+  #checkov:skip=CKV_AWS_338:seven days are what the documents ask for; the retention is a variable
   name              = "/ec2/${var.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
@@ -126,6 +89,7 @@ resource "aws_vpc_security_group_egress_rule" "this" {
 }
 
 resource "aws_instance" "this" {
+  #checkov:skip=CKV_AWS_88:the smallest system has no load balancer: the instance itself answers
   count = local.scales ? 0 : 1
 
   ami                         = data.aws_ssm_parameter.ami.value
@@ -137,7 +101,7 @@ resource "aws_instance" "this" {
   associate_public_ip_address = true
   monitoring                  = true
   ebs_optimized               = true
-  user_data                   = local.user_data
+  user_data                   = module.user_data.user_data
   user_data_replace_on_change = true
 
   metadata_options {
@@ -167,7 +131,7 @@ resource "aws_launch_template" "this" {
   image_id               = data.aws_ssm_parameter.ami.value
   instance_type          = var.instance_type
   vpc_security_group_ids = [aws_security_group.this.id]
-  user_data              = base64encode(local.user_data)
+  user_data              = base64encode(module.user_data.user_data)
   ebs_optimized          = true
 
   iam_instance_profile {

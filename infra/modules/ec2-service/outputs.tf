@@ -25,7 +25,7 @@ output "log_group" {
 
 output "user_data" {
   description = "What cloud-init gets; holds no secret."
-  value       = local.user_data
+  value       = module.user_data.user_data
 }
 
 output "systemd_unit" {

@@ -10,11 +10,6 @@ variable "region" {
   type        = string
 }
 
-variable "account" {
-  description = "The account."
-  type        = string
-}
-
 variable "vpc_id" {
   description = "The VPC."
   type        = string

@@ -1,5 +1,5 @@
 # Blue/green, linear and canary by ECS itself: no CodeDeploy, the same circuit breaker and alarms, and the console sees
-# it through the ECS calls it makes anyway. Needs provider 6.4 (strategy) or newer.
+# it through the ECS calls it makes anyway. Needs provider 6.21 or newer (blue/green came with 6.4, linear and canary with 6.21).
 
 resource "aws_iam_role" "shift" {
   name = "${var.name}-shift"

@@ -40,18 +40,18 @@ locals {
     } : key => value if value != null
   }]
 
-  # Spot only where it is asked for; without it everything runs On-Demand.
-  strategy = var.spot.spot_weight == 0 ? { FARGATE = { base = 0, weight = 1 } } : merge(
-    { FARGATE_SPOT = { base = 0, weight = var.spot.spot_weight } },
-    var.spot.on_demand_base + var.spot.on_demand_weight == 0 ? {} : {
-      FARGATE = { base = var.spot.on_demand_base, weight = var.spot.on_demand_weight }
-    },
-  )
+  # Spot only where it is asked for; without it the service has a launch type instead of a strategy.
+  on_demand = var.spot.on_demand_base + var.spot.on_demand_weight > 0
+  strategy = { for provider, share in {
+    FARGATE_SPOT = { base = 0, weight = var.spot.spot_weight, when = var.spot.spot_weight > 0 }
+    FARGATE      = { base = var.spot.on_demand_base, weight = var.spot.on_demand_weight, when = var.spot.spot_weight > 0 && local.on_demand }
+  } : provider => share if share.when }
 
   service_name = one(concat(aws_ecs_service.rolling[*].name, aws_ecs_service.codedeploy[*].name, var.deployment == "external" ? [var.name] : []))
 }
 
 resource "aws_cloudwatch_log_group" "this" {
+  #checkov:skip=CKV_AWS_338:seven days are what the documents ask for; the retention is a variable
   name              = "/ecs/${var.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
@@ -114,6 +114,7 @@ resource "aws_ecs_service" "rolling" {
   cluster                 = var.cluster.arn
   task_definition         = aws_ecs_task_definition.this.arn
   desired_count           = var.scaling.desired
+  launch_type             = var.spot.spot_weight == 0 ? "FARGATE" : null
   platform_version        = "LATEST"
   propagate_tags          = "SERVICE"
   enable_ecs_managed_tags = true
@@ -176,6 +177,7 @@ resource "aws_ecs_service" "codedeploy" {
   cluster                           = var.cluster.arn
   task_definition                   = aws_ecs_task_definition.this.arn
   desired_count                     = var.scaling.desired
+  launch_type                       = var.spot.spot_weight == 0 ? "FARGATE" : null
   platform_version                  = "LATEST"
   propagate_tags                    = "SERVICE"
   enable_ecs_managed_tags           = true

@@ -153,7 +153,7 @@ variable "deployment" {
 
   validation {
     condition     = contains(["rolling", "codedeploy", "external"], var.deployment)
-    error_message = "deployment must be rolling, codedeploy or external; ECS-native blue/green is modules/ecs-service-native (provider 6.4 or newer)."
+    error_message = "deployment must be rolling, codedeploy or external; ECS-native blue/green is modules/ecs-service-native (provider 6.21 or newer)."
   }
 }
 
@@ -221,7 +221,7 @@ variable "hours_per_month" {
 }
 
 variable "spot" {
-  description = "Share of tasks on Fargate Spot: `base` tasks stay On-Demand, the rest splits by weight."
+  description = "Share of tasks on Fargate Spot: `base` tasks stay On-Demand, the rest splits by weight. Going to Spot or back replaces the service."
   type = object({
     on_demand_base   = optional(number, 0)
     on_demand_weight = optional(number, 0)

@@ -48,6 +48,7 @@ resource "aws_iam_role_policy_attachment" "node" {
 
 # Made here and not by EKS, which would keep it for ever.
 resource "aws_cloudwatch_log_group" "this" {
+  #checkov:skip=CKV_AWS_338:seven days are what the documents ask for; the retention is a variable
   name              = "/aws/eks/${var.name}/cluster"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn

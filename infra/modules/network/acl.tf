@@ -44,6 +44,8 @@ resource "aws_network_acl" "data" {
 }
 
 resource "aws_network_acl_rule" "public_in" {
+  #checkov:skip=CKV_AWS_231:3389 is among the ephemeral ports that answers come back on; nothing listens
+  #checkov:skip=CKV_AWS_352:all ports are for the VPC itself
   for_each = local.public_in
 
   network_acl_id = aws_network_acl.public.id
@@ -56,6 +58,8 @@ resource "aws_network_acl_rule" "public_in" {
 }
 
 resource "aws_network_acl_rule" "private_in" {
+  #checkov:skip=CKV_AWS_231:3389 is among the ephemeral ports that answers come back on; nothing listens
+  #checkov:skip=CKV_AWS_352:all ports are for the VPC itself
   for_each = local.private_in
 
   network_acl_id = aws_network_acl.private.id
@@ -69,6 +73,7 @@ resource "aws_network_acl_rule" "private_in" {
 
 # DNS answers and traces inside the VPC are UDP.
 resource "aws_network_acl_rule" "udp_inside" {
+  #checkov:skip=CKV_AWS_352:for the VPC itself
   for_each = { public = aws_network_acl.public.id, private = aws_network_acl.private.id }
 
   network_acl_id = each.value

@@ -1,6 +1,7 @@
 # Who talked to whom, and what was refused.
 
 resource "aws_cloudwatch_log_group" "flow" {
+  #checkov:skip=CKV_AWS_338:seven days are what the documents ask for; the retention is a variable
   count = var.flow_log_retention_days > 0 ? 1 : 0
 
   name              = "/vpc/${var.name}/flow"

@@ -11,6 +11,9 @@ output "alarm_names" {
 output "deployment_alarm_names" {
   description = "The alarms that a bad release sets off: those that roll it back."
   value       = [for name in local.alarm_names : name if endswith(name, "-error-rate") || endswith(name, "-response-time")]
+
+  # ECS and CodeDeploy refuse an alarm that is not there yet.
+  depends_on = [aws_cloudwatch_metric_alarm.simple, aws_cloudwatch_metric_alarm.maths]
 }
 
 output "dashboard_url" {

@@ -109,6 +109,7 @@ resource "aws_db_instance" "this" {
 
 # Made here and not by RDS, which would keep them for ever.
 resource "aws_cloudwatch_log_group" "this" {
+  #checkov:skip=CKV_AWS_338:seven days are what the documents ask for; the retention is a variable
   for_each = toset(["postgresql", "upgrade"])
 
   name              = "/aws/rds/instance/${var.name}/${each.value}"

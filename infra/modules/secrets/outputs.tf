@@ -1,9 +1,6 @@
 output "arns" {
   description = "Name → ARN."
   value       = { for name, secret in aws_secretsmanager_secret.this : name => secret.arn }
-
-  # A task that starts before the value is there fails.
-  depends_on = [aws_secretsmanager_secret_version.generated]
 }
 
 output "bill" {

@@ -6,17 +6,10 @@ variable "name" {
 }
 
 variable "secrets" {
-  description = "Name → what it is for. `generate` makes a random value once; otherwise someone puts the value in later (`aws secretsmanager put-secret-value`), so that it never passes through Terraform."
+  description = "Name → what it is for. Someone puts the value in later (`aws secretsmanager put-secret-value`), so that it never passes through Terraform; generated-secrets makes values."
   type = map(object({
     description = string
-    generate    = optional(bool, false)
-    length      = optional(number, 32)
   }))
-
-  validation {
-    condition     = alltrue([for secret in var.secrets : secret.length >= 16])
-    error_message = "A generated secret needs at least 16 characters."
-  }
 }
 
 # OPTIONAL

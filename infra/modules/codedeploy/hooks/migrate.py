@@ -5,6 +5,7 @@ A migration that fails stops the deployment before a single new task has started
 
 import json
 import os
+import re
 import time
 
 import boto3
@@ -14,14 +15,18 @@ DEADLINE_S = 840
 POLL_S = 5
 
 
+# An AppSpec is YAML or JSON, and the runtime has no YAML parser: the one key that matters is found in either.
+TASK_DEFINITION = re.compile(r"""^[\s{,]*"?TaskDefinition"?\s*:\s*"?([^"\s,}]+)""", re.M)
+
+
 def revision_of(codedeploy, deployment_id):
     """The task definition that the deployment's AppSpec names."""
-    found = codedeploy.get_deployment(deploymentId=deployment_id)["deploymentInfo"]["revision"]
-    content = found.get("appSpecContent") or found.get("string") or {}
-    if "content" not in content:
-        raise RuntimeError(f"{deployment_id} carries no AppSpec text; deploy with an inline AppSpec")
-    appspec = json.loads(content["content"])
-    return appspec["Resources"][0]["TargetService"]["Properties"]["TaskDefinition"]
+    revision = codedeploy.get_deployment(deploymentId=deployment_id)["deploymentInfo"]["revision"]
+    text = (revision.get("appSpecContent") or revision.get("string") or {}).get("content", "")
+    found = TASK_DEFINITION.search(text) or re.search(r'"TaskDefinition"\s*:\s*"([^"]+)"', text)
+    if not found:
+        raise RuntimeError(f"{deployment_id} carries no AppSpec that names a TaskDefinition; deploy with an inline AppSpec")
+    return found[1]
 
 
 def migrate(ecs, task_definition, environment, sleep=time.sleep, clock=time.monotonic):

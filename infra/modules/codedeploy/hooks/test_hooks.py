@@ -76,6 +76,14 @@ class Migrate(unittest.TestCase):
         with self.assertRaisesRegex(RuntimeError, "still ran"):
             migrate.migrate(Ecs(0, after=99), "api:7", ENVIRONMENT, sleep=lambda _: None, clock=lambda: next(ticks))
 
+    def test_the_revision_is_found_in_an_appspec_of_either_kind(self):
+        codedeploy = CodeDeploy()
+        self.assertEqual(migrate.revision_of(codedeploy, "d-1"), "api:7")
+        arn = "arn:aws:ecs:us-east-1:123456789012:task-definition/api:7"
+        yaml = f"# TaskDefinition comes below\nResources:\n  - TargetService:\n      Properties:\n        TaskDefinition: {arn}\n        LoadBalancerInfo: {{}}\n"
+        codedeploy.get_deployment = lambda **_: {"deploymentInfo": {"revision": {"string": {"content": yaml}}}}
+        self.assertEqual(migrate.revision_of(codedeploy, "d-1"), arn)
+
     def test_codedeploy_hears_of_a_failure(self):
         codedeploy = CodeDeploy()
         codedeploy.get_deployment = lambda **_: {"deploymentInfo": {"revision": {}}}

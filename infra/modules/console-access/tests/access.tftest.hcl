@@ -14,12 +14,14 @@ variables {
   log_group_prefixes = ["/ecs/shop-prod"]
   lock_bucket        = "shop-prod-locks"
   has_lock           = true
+  has_key            = true
+  kms_key_arn        = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"
 }
 
 run "looking_cannot_change_anything" {
   command = plan
   assert {
-    condition     = alltrue(flatten([for s in jsondecode(aws_iam_policy.read_only.policy).Statement : [for a in s.Action : can(regex(":(Describe|List|Get|BatchGet|Filter)", a))]]))
+    condition     = alltrue(flatten([for s in jsondecode(aws_iam_policy.read_only.policy).Statement : [for a in s.Action : can(regex(":(Describe|List|Get|BatchGet|Filter)", a)) || a == "kms:Decrypt"]]))
     error_message = "The read-only policy holds a call that changes something."
   }
 }

@@ -7,7 +7,6 @@ mock_provider "aws" {
 variables {
   name          = "shop-dev"
   region        = "us-east-1"
-  account       = "123456789012"
   vpc_id        = "vpc-0123456789abcdef0"
   subnet_ids    = ["subnet-a", "subnet-b"]
   release       = "1.5.0"

@@ -120,6 +120,19 @@ run "spot_and_arm_are_priced_as_such" {
   }
 }
 
+run "production_on_spot_keeps_a_floor_of_on_demand" {
+  command = plan
+  variables {
+    is_production = true
+    off_hours     = null
+    spot          = { on_demand_base = 2, on_demand_weight = 1, spot_weight = 3 }
+  }
+  assert {
+    condition     = one([for s in aws_ecs_service.rolling[0].capacity_provider_strategy : s.base if s.capacity_provider == "FARGATE"]) == 2
+    error_message = "Two tasks On-Demand, the rest one to three."
+  }
+}
+
 run "a_task_that_owns_its_data_is_never_there_twice" {
   command = plan
   variables {

@@ -83,6 +83,19 @@ run "every_alarm_reaches_someone_and_says_when_it_is_over" {
   }
 }
 
+run "alarms_reach_slack_and_a_pager" {
+  command = plan
+  variables {
+    slack                = { team_id = "T0123456789", channel_id = "C0123456789" }
+    https_endpoints      = { pagerduty = "https://events.pagerduty.com/integration/0/enqueue" }
+    https_endpoint_names = ["pagerduty"]
+  }
+  assert {
+    condition     = aws_chatbot_slack_channel_configuration.this[0].slack_channel_id == "C0123456789" && aws_sns_topic_subscription.https["pagerduty"].protocol == "https"
+    error_message = "The topic must lead to the Slack channel and to the webhook."
+  }
+}
+
 run "a_bad_release_is_stopped_by_errors_and_slowness" {
   command = plan
   assert {

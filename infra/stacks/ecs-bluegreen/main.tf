@@ -1,0 +1,333 @@
+# Blue/green by CodeDeploy: dev and test small and fixed, production larger, scaling and hard to delete.
+
+locals {
+  prefix       = module.context.prefix
+  service_name = "${module.context.prefix}-api"
+  has_tls      = var.domain_name != null || var.certificate_arn != null
+  url          = coalesce(module.edge.url, module.alb.url)
+
+  # The hooks call the test listener from the private subnets: the load balancer sees the NAT gateways' addresses.
+  nat_count  = { none = 0, single = 1, per-az = var.az_count }[var.nat]
+  test_cidrs = var.hooks_package == null ? [] : [for index in range(local.nat_count) : "${module.network.nat_public_ips[index]}/32"]
+}
+
+module "context" {
+  source = "../../modules/context"
+
+  name        = var.name
+  environment = var.environment
+  region      = var.region
+  stack       = "ecs-bluegreen"
+  owner       = var.owner
+  cost_center = var.cost_center
+  vpc_cidr    = var.vpc_cidr
+  az_count    = var.az_count
+  size        = var.size
+  off_hours   = var.off_hours
+}
+
+module "kms" {
+  source = "../../modules/kms"
+
+  name    = local.prefix
+  account = var.account_id
+  region  = var.region
+}
+
+module "network" {
+  source = "../../modules/network"
+
+  name                    = local.prefix
+  cidr                    = var.vpc_cidr
+  subnets                 = module.context.subnets
+  nat                     = var.nat
+  interface_endpoints     = var.interface_endpoints
+  flow_log_retention_days = var.log_retention_days
+  kms_key_arn             = module.kms.arn
+  usage                   = { nat_gb = var.usage.nat_gb }
+}
+
+module "buckets" {
+  source = "../../modules/s3-buckets"
+
+  name          = local.prefix
+  account       = var.account_id
+  kms_key_arn   = module.kms.arn
+  force_destroy = !module.context.is_production
+  usage         = { stored_gb = 1 }
+  buckets = {
+    logs  = { expire_days = 30, load_balancer_logs = true }
+    locks = {}
+  }
+}
+
+module "edge" {
+  source = "../../modules/edge"
+
+  name        = local.prefix
+  domain_name = var.domain_name
+  zone_id     = var.zone_id
+  alias       = { dns_name = module.alb.dns_name, zone_id = module.alb.zone_id }
+  waf         = var.waf
+  kms_key_arn = module.kms.arn
+}
+
+module "alb" {
+  source = "../../modules/alb"
+
+  name               = local.prefix
+  vpc_id             = module.network.vpc_id
+  vpc_cidr           = var.vpc_cidr
+  subnet_ids         = module.network.public_subnet_ids
+  certificate_arn    = var.certificate_arn != null ? var.certificate_arn : module.edge.certificate_arn
+  has_certificate    = local.has_tls
+  is_production      = module.context.is_production
+  access_logs_bucket = module.buckets.names["logs"]
+  has_waf            = var.waf != null
+  waf_acl_arn        = module.edge.waf_acl_arn
+  usage              = { lcu = var.usage.lcu, data_out_gb = var.usage.data_out_gb }
+
+  target_groups      = { api = { port = var.container_port, green = true } }
+  test_ingress_cidrs = local.test_cidrs
+}
+
+module "ecr" {
+  source = "../../modules/ecr"
+
+  name         = local.prefix
+  repositories = ["api"]
+  kms_key_arn  = module.kms.arn
+  force_delete = !module.context.is_production
+}
+
+module "cluster" {
+  source = "../../modules/ecs-cluster"
+
+  name               = local.prefix
+  container_insights = var.container_insights
+  kms_key_arn        = module.kms.arn
+  log_retention_days = var.log_retention_days
+}
+
+module "database" {
+  source = "../../modules/rds-postgres"
+  count  = var.database == null ? 0 : 1
+
+  name                      = "${local.prefix}-db"
+  vpc_id                    = module.network.vpc_id
+  subnet_ids                = module.network.data_subnet_ids
+  client_security_group_ids = { api = module.service.security_group_id }
+  is_production             = module.context.is_production
+  instance_class            = var.database.instance_class
+  storage_gb                = var.database.storage_gb
+  hours_per_month           = module.context.hours_per_month
+  kms_key_arn               = module.kms.arn
+}
+
+# The tasks are switched off by their own schedule; the database by this one.
+module "off_hours" {
+  source = "../../modules/off-hours"
+  count  = module.context.off_hours != null && var.database != null ? 1 : 0
+
+  name                 = local.prefix
+  account              = var.account_id
+  region               = var.region
+  off_hours            = module.context.off_hours
+  database_identifiers = { db = module.database[0].identifier }
+}
+
+module "service" {
+  source = "../../modules/ecs-service"
+
+  name               = local.service_name
+  region             = var.region
+  account            = var.account_id
+  cluster            = { name = module.cluster.name, arn = module.cluster.arn }
+  vpc_id             = module.network.vpc_id
+  subnet_ids         = module.network.private_subnet_ids
+  cpu                = module.context.size.cpu
+  memory             = module.context.size.memory
+  architecture       = var.architecture
+  is_production      = module.context.is_production
+  spot               = var.spot
+  exec               = var.exec
+  exec_log_group_arn = module.cluster.exec_log_group_arn
+  kms_key_arn        = module.kms.arn
+  log_retention_days = var.log_retention_days
+  repository_arns    = values(module.ecr.arns)
+  secret_arns        = concat(module.database[*].secret_arn, values(var.secrets))
+  deployment         = "codedeploy"
+  off_hours          = module.context.off_hours
+  hours_per_month    = module.context.hours_per_month
+  usage              = { log_gb = var.usage.log_gb }
+
+  load_balancers                  = { api = module.alb.target_groups["api"] }
+  load_balancer_security_group_id = module.alb.security_group_id
+
+  scaling = {
+    min     = module.context.size.min
+    desired = module.context.size.min
+    max     = module.context.size.max
+    cpu     = var.scaling_targets.cpu
+    memory  = var.scaling_targets.memory
+  }
+
+  egress_rules = { for name, rule in {
+    https    = { port = 443, cidr = "0.0.0.0/0", when = true }
+    postgres = { port = 5432, cidr = var.vpc_cidr, when = var.database != null }
+  } : name => { port = rule.port, cidr = rule.cidr } if rule.when }
+
+  containers = [{
+    name  = "api"
+    image = var.image != null ? var.image : "${module.ecr.urls["api"]}:${var.image_tag}"
+    port  = var.container_port
+    tmpfs = ["/tmp"]
+    environment = merge(
+      {
+        OPSCONSOLE_API_LISTEN      = "0.0.0.0:${var.container_port}"
+        OPSCONSOLE_API_ENVIRONMENT = var.environment
+        OPSCONSOLE_API_RELEASE     = var.image_tag
+      },
+      { for database in module.database : "OPSCONSOLE_API_DATABASE_URL" => database.url },
+    )
+    secrets = merge(var.secrets, { for database in module.database : "PGPASSWORD" => "${database.secret_arn}:password::" })
+  }]
+}
+
+module "codedeploy" {
+  source = "../../modules/codedeploy"
+
+  name                     = local.prefix
+  account                  = var.account_id
+  region                   = var.region
+  cluster_name             = module.cluster.name
+  service_name             = module.service.name
+  listener_arn             = module.alb.listener_arn
+  test_listener_arn        = module.alb.test_listener_arn
+  target_group_names       = [module.alb.target_group_names["api"], module.alb.green_target_group_names["api"]]
+  role_arns                = [module.service.execution_role_arn, module.service.task_role_arn]
+  traffic                  = var.traffic
+  termination_wait_minutes = var.termination_wait_minutes
+  alarm_names              = module.observability.deployment_alarm_names
+  kms_key_arn              = module.kms.arn
+
+  hooks = var.hooks_package == null ? null : {
+    package            = var.hooks_package
+    subnet_ids         = module.network.private_subnet_ids
+    vpc_id             = module.network.vpc_id
+    test_url           = "${replace(local.url, "/:[0-9]+$/", "")}:8443/health"
+    task_family        = module.service.task_family
+    container          = module.service.container
+    security_group_ids = [module.service.security_group_id]
+  }
+}
+
+module "observability" {
+  source = "../../modules/observability"
+
+  name                = local.prefix
+  region              = var.region
+  account             = var.account_id
+  kms_key_arn         = module.kms.arn
+  thresholds          = var.thresholds
+  emails              = var.alarm_emails
+  slack               = var.slack
+  has                 = { service = true, load_balancer = true, database = var.database != null }
+  service             = { cluster = local.prefix, service = local.service_name }
+  load_balancer       = { suffix = module.alb.arn_suffix, target_groups = module.alb.target_group_suffixes }
+  target_group_keys   = ["api"]
+  database            = var.database == null ? null : "${local.prefix}-db"
+  has_error_log_group = true
+  error_log_group     = module.service.log_group
+}
+
+module "budget" {
+  source = "../../modules/budget"
+  count  = var.budget_usd == null ? 0 : 1
+
+  name      = local.prefix
+  limit_usd = var.budget_usd
+  cost_tag  = { key = "CostScope", value = local.prefix }
+  emails    = var.alarm_emails
+  has_topic = true
+  topic_arn = module.observability.topic_arn
+}
+
+module "backup" {
+  source = "../../modules/backup"
+  count  = var.database == null ? 0 : 1
+
+  name          = local.prefix
+  account       = var.account_id
+  kms_key_arn   = module.kms.arn
+  resource_arns = { database = module.database[0].arn }
+  has_topic     = true
+  topic_arn     = module.observability.topic_arn
+}
+
+module "console_access" {
+  source = "../../modules/console-access"
+
+  name                   = local.prefix
+  account                = var.account_id
+  region                 = var.region
+  clusters               = [local.prefix]
+  codedeploy_application = local.prefix
+  role_arns              = [module.service.execution_role_arn, module.service.task_role_arn]
+  repository_arns        = values(module.ecr.arns)
+  log_group_prefixes     = ["/ecs/${local.prefix}"]
+  has_lock               = true
+  lock_bucket            = module.buckets.names["locks"]
+  has_key                = true
+  kms_key_arn            = module.kms.arn
+}
+
+module "contract" {
+  source = "../../modules/contract"
+
+  stack       = "ecs-bluegreen"
+  name        = var.name
+  environment = var.environment
+  production  = module.context.is_production
+  region      = var.region
+  account     = var.account_id
+  platform    = "ecs"
+  tags        = module.context.tags
+  target = {
+    cluster    = module.cluster.name
+    service    = module.service.name
+    container  = module.service.container
+    deployment = module.service.deployment
+
+    codedeploy_application      = module.codedeploy.application
+    codedeploy_deployment_group = module.codedeploy.deployment_group
+  }
+  log_groups       = { api = module.service.log_group }
+  target_groups    = merge(module.alb.target_groups, { for name, arn in module.alb.green_target_groups : "${name}-green" => arn })
+  alarms           = { prefix = "${local.prefix}-", names = module.observability.alarm_names, topic_arn = module.observability.topic_arn }
+  ecr_repositories = module.ecr.urls
+  lock             = { bucket = module.buckets.names["locks"] }
+  console_access = {
+    read_only_policy_arn = module.console_access.read_only_policy_arn
+    operator_policy_arn  = module.console_access.operator_policy_arn
+  }
+  urls = {
+    app       = local.url
+    health    = "${local.url}/health"
+    dashboard = module.observability.dashboard_url
+    runbook   = var.runbook_url
+  }
+  bill = concat(
+    module.service.bill,
+    module.alb.bill,
+    module.network.bill,
+    module.cluster.bill,
+    module.ecr.bill,
+    module.observability.bill,
+    module.edge.bill,
+    module.buckets.bill,
+    module.kms.bill,
+    flatten(module.database[*].bill),
+    flatten(module.backup[*].bill),
+  )
+}

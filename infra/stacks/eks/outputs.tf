@@ -1,0 +1,19 @@
+output "opsconsole" {
+  description = "What the console needs to know: opsconsole init --from-terraform reads it (docs/reference/terraform-contract.md)."
+  value       = module.contract.opsconsole
+}
+
+output "url" {
+  description = "Where the ingress answers, once told."
+  value       = local.url
+}
+
+output "state_key" {
+  description = "Where this environment's state belongs."
+  value       = module.context.state_key
+}
+
+output "kubeconfig_command" {
+  description = "Writes the cluster into ~/.kube/config."
+  value       = "aws eks update-kubeconfig --region ${var.region} --name ${module.cluster.name}"
+}
