@@ -97,10 +97,16 @@ pub fn supervisor_pid(data: &DataDir) -> io::Result<Option<u32>> {
 
 /// Whether a supervisor lives.
 pub fn supervisor_lives(data: &DataDir) -> io::Result<bool> {
-    if !data.file(SUPERVISOR_LOCK).exists() {
+    let path = data.file(SUPERVISOR_LOCK);
+    if !path.exists() {
         return Ok(false);
     }
-    Ok(try_lock(data, SUPERVISOR_LOCK)?.is_none())
+    // Shared, so that two who look do not take each other for a supervisor.
+    match private_file(&path)?.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// The right to start a supervisor, so that two that want one get the same.
