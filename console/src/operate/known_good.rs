@@ -2,9 +2,11 @@
 //!
 //! Known-good is the newest revision before the current one whose rollout the platform (or our
 //! own audit) calls successful, and that nobody rolled away from, no alarm condemned while it was
-//! live, and nobody stopped. Everything passed over on the way is listed with who or what
+//! live, and nobody stopped. One that was live too briefly for any of that to show is unproven: it
+//! is taken only when nothing older is proven, and then the one that lived longest. Everything passed over on the way is listed with who or what
 //! disqualified it. Pure: all it knows is in [`History`].
 
+use super::words::duration_words;
 use crate::{
     model::{
         Author, Change, Judgement, ReleaseDigest, RevisionId, RolloutOutcome, RolloutRecord,
@@ -18,6 +20,10 @@ use std::collections::BTreeMap;
 /// A condemned image that was brought back under another revision counts as good again when it
 /// then lived so long without a complaint.
 const REHABILITATION: SignedDuration = SignedDuration::from_mins(10);
+
+/// A revision that was live for less is unproven: three periods of a minute, which is when an
+/// alarm rings, and the minute or two that CloudWatch's data come late.
+const PROVING: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is known of an environment's past.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +88,15 @@ pub struct Choice {
     pub passed_over: Vec<PassedOver>,
 }
 
+/// A revision that nothing is held against, after too short a life for that to say much.
+struct Unproven {
+    target: KnownGood,
+    /// How long it was live at a stretch, at most.
+    lived: SignedDuration,
+    /// Where it stands among those passed over.
+    place: usize,
+}
+
 /// One passage of a revision through a rollout, from the platform or from our audit.
 #[derive(Clone, Debug)]
 struct Passage<'a> {
@@ -121,6 +136,7 @@ impl History<'_> {
             .and_then(|current| past.newest(current))
             .map(|passage| passage.started_at);
         let mut choice = Choice::default();
+        let mut unproven: Vec<Unproven> = Vec::new();
         let mut seen: Vec<&RevisionId> = Vec::new();
         for passage in past.passages.iter().rev() {
             let is_current = self.current == Some(passage.revision);
@@ -135,15 +151,46 @@ impl History<'_> {
                 past.verdict(passage.revision)
             };
             match verdict {
-                Ok(target) => {
-                    choice.target = Some(target);
-                    break;
-                }
+                Ok(target) => match past
+                    .longest(passage.revision)
+                    .filter(|lived| *lived < PROVING)
+                {
+                    None => {
+                        choice.target = Some(target);
+                        break;
+                    }
+                    Some(lived) => {
+                        unproven.push(Unproven {
+                            target,
+                            lived,
+                            place: choice.passed_over.len(),
+                        });
+                        choice.passed_over.push(PassedOver {
+                            revision: passage.revision.clone(),
+                            name: past.name(passage.revision),
+                            why: format!(
+                                "live for {} only: too briefly to show whether it is good",
+                                duration_words(lived)
+                            ),
+                        });
+                    }
+                },
                 Err(why) => choice.passed_over.push(PassedOver {
                     revision: passage.revision.clone(),
                     name: past.name(passage.revision),
                     why,
                 }),
+            }
+        }
+        if choice.target.is_none() {
+            // The newest of those that lived equally long.
+            let longest = unproven
+                .into_iter()
+                .rev()
+                .max_by_key(|unproven| unproven.lived);
+            if let Some(Unproven { target, place, .. }) = longest {
+                choice.target = Some(target);
+                choice.passed_over.remove(place);
             }
         }
         choice
@@ -365,6 +412,15 @@ impl<'a> Past<'a> {
                     && next.revision != passage.revision
             })
             .map(|next| next.started_at.duration_since(passage.live_at))
+    }
+
+    /// How long a revision was live at a stretch, at most; `None` when no end is known.
+    fn longest(&self, revision: &RevisionId) -> Option<SignedDuration> {
+        let own = self.passages.iter().filter(|passage| {
+            passage.revision == revision && passage.outcome == RolloutOutcome::Succeeded
+        });
+        let lived: Option<Vec<SignedDuration>> = own.map(|passage| self.lived(passage)).collect();
+        lived?.into_iter().max()
     }
 
     fn newest(&self, revision: &RevisionId) -> Option<&Passage<'a>> {

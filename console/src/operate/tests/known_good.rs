@@ -55,6 +55,45 @@ fn a_rollback_goes_to_the_release_before_when_that_was_good() {
 }
 
 #[test]
+fn a_release_that_was_live_too_briefly_to_be_judged_is_passed_over_for_a_proven_one() {
+    let past = [
+        rollout(3, "1.6.2", -10),
+        rollout(2, "1.6.1", -14),
+        rollout(1, "1.4.0", -600),
+    ];
+    let choice = choose(3, &past, &[]);
+    assert_eq!(target(&choice), Some(revision(1)));
+    assert_eq!(
+        passed(&choice),
+        ["1.6.1 (api-prod:2): live for 3 min only: too briefly to show whether it is good"]
+    );
+}
+
+#[test]
+fn where_nothing_is_proven_the_release_that_lived_longest_is_taken() {
+    let past = [
+        rollout(4, "1.6.2", -10),
+        rollout(3, "1.6.1", -12),
+        rollout(2, "1.6.0", -16),
+        rollout(1, "1.4.0", -18),
+    ];
+    let choice = choose(4, &past, &[]);
+    assert_eq!(target(&choice), Some(revision(2)));
+    assert_eq!(passed(&choice).len(), 2, "{choice:?}");
+}
+
+#[test]
+fn a_release_that_proved_itself_earlier_is_not_unproven_for_a_short_second_stay() {
+    let past = [
+        rollout(3, "1.6.2", -10),
+        rollout(2, "1.6.1", -13),
+        rollout(3, "1.6.2", -16),
+        rollout(2, "1.6.1", -600),
+    ];
+    assert_eq!(target(&choose(3, &past, &[])), Some(revision(2)));
+}
+
+#[test]
 fn a_rollback_skips_the_release_that_tripped_the_breaker() {
     let mut tripped = rollout(2, "1.5.1", -100).ended(RolledBack);
     tripped.reason = Some("deployment circuit breaker".to_owned());
