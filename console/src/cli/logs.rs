@@ -83,7 +83,8 @@ pub async fn run(global: &Global, args: LogsArgs) -> Result<u8, Failure> {
             OutputFormat::Json => LineFormat::Json,
             OutputFormat::Raw => LineFormat::Raw,
         },
-        clean: std::io::stdout().is_terminal(),
+        // What is piped into a pager or grep reaches a terminal as well; only raw is byte for byte.
+        clean: global.output != Some(OutputFormat::Raw) || std::io::stdout().is_terminal(),
     };
     let mut out = LineWriter::new(std::io::stdout());
     let mut notice = |text: &str| eprintln!("opsconsole: {text}");

@@ -2,8 +2,10 @@
 //! screen through a pseudo-terminal, and headless by exit codes. Each test has a local cloud of
 //! its own.
 
+mod door;
 mod faults;
 mod headless;
 mod laboratory;
 mod operator;
 mod pty;
+mod walk;
