@@ -9,8 +9,7 @@
 #   ./test.sh install    what CI=true installs before it begins, and nothing else
 #
 # INFRA_JOBS          how many terraform at once (1; in CI 2)
-# INFRA_TOOLS         folder with `providers` and `moto`, for machines that no Terraform registry answers; default:
-#                     shared/tools/terraform beside the repository
+# INFRA_TOOLS         folder with `providers` and `moto`, for machines that no Terraform registry answers
 # INFRA_APPLY         stacks that are applied in the simulator ("ecs-bluegreen")
 # INFRA_WITHOUT_SIMULATOR=true   in CI: do not ask for one (the hosted workflow, which has no INFRA_TOOLS)
 # INFRA_AWS_PROVIDER  narrows the provider, "~> 5.100": the hosted workflow runs the suite with both majors
@@ -25,7 +24,9 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/opsconsole-infra
 work=$(mktemp -d)
 jobs_max=${INFRA_JOBS:-$([ "${CI:-}" = true ] && echo 2 || echo 1)}
 apply=${INFRA_APPLY:-ecs-bluegreen}
-export MOTO_PORT=${MOTO_PORT:-5571} TF_IN_AUTOMATION=true CHECKPOINT_DISABLE=true AWS_EC2_METADATA_DISABLED=true
+# A port of its own: two clones may be tested at once.
+MOTO_PORT=${MOTO_PORT:-$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])' 2>/dev/null)}
+export MOTO_PORT TF_IN_AUTOMATION=true CHECKPOINT_DISABLE=true AWS_EC2_METADATA_DISABLED=true
 export PATH="$cache/venv/bin:$cache/bin:$PATH"
 ci=${CI:-false}
 mode=all
@@ -186,10 +187,8 @@ summary() {
 }
 
 if [ "$mode" = install ]; then
-  for folder in "${INFRA_TOOLS:-}" "$repository/../shared/tools/terraform"; do
-    if [ -x "$folder/providers" ]; then "$folder/providers" up >/dev/null && "$folder/moto" up >/dev/null && "$folder/moto" down && break; fi
-  done
-  exit 0
+  [ ! -x "${INFRA_TOOLS:-}/providers" ] || { "$INFRA_TOOLS/providers" up && "$INFRA_TOOLS/moto" up && "$INFRA_TOOLS/moto" down; } >/dev/null
+  exit
 fi
 
 if ! command -v terraform >/dev/null; then
@@ -211,17 +210,15 @@ fi
 if [ -n "${INFRA_AWS_PROVIDER:-}" ]; then
   for folder in "$infra"/modules/*/ "$infra"/stacks/*/; do
     grep -qs 'hashicorp/aws' "$folder/versions.tf" || continue
-    # The module that only a newer provider knows keeps its own bound, and is left out where the two exclude each other.
-    [ "$(basename "$folder")" != ecs-service-native ] || [[ $INFRA_AWS_PROVIDER == *" 5."* ]] || continue
+    # The module that only a newer provider knows keeps its own bound.
+    [ "$(basename "$folder")" != ecs-service-native ] || continue
     printf 'terraform {\n  required_providers {\n    aws = {\n      source  = "hashicorp/aws"\n      version = "%s"\n    }\n  }\n}\n' "$INFRA_AWS_PROVIDER" >"$folder/provider_override.tf"
   done
 fi
 
 provider_answers() { (cd "$infra/modules/kms" && terraform init -input=false -no-color); }
 if ! provider_answers >/dev/null 2>&1; then
-  for folder in "${INFRA_TOOLS:-}" "$repository/../shared/tools/terraform" "$repository/../../shared/tools/terraform"; do
-    [ -x "$folder/providers" ] && tools=$(cd "$folder" && pwd) && break
-  done
+  [ ! -x "${INFRA_TOOLS:-}/providers" ] || tools=$INFRA_TOOLS
   if [ -n "$tools" ]; then
     unset TF_PLUGIN_CACHE_DIR
     eval "$("$tools/providers" up)"
