@@ -64,7 +64,7 @@ needs_all_resources := {
 	"elasticloadbalancing:DescribeTargetHealth", "logs:DescribeLogGroups", "ssm:DescribeInstanceInformation",
 	"ssm:GetCommandInvocation", "ssm:ListCommandInvocations", "ssmmessages:CreateControlChannel",
 	"ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
-	"sts:GetCallerIdentity",
+	"sts:GetCallerIdentity", "xray:PutTelemetryRecords", "xray:PutTraceSegments",
 }
 
 deny contains message if {
