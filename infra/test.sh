@@ -355,12 +355,17 @@ elif ! "$console" init --help 2>/dev/null | grep -q -- --from-terraform || ! "$c
   console_why_not="$console knows no --from-terraform: build it anew"
 fi
 
-# A configuration of its own, from nothing but what Terraform says; then once more, which must change nothing.
+# A configuration of its own, from nothing but what Terraform says; then once more, which must change nothing. A stack on
+# a platform that the console's configuration cannot hold yet is left out by name, and nothing is written.
 console_takes() {
-  local config=$work/$1.toml
+  local config=$work/$1.toml said
   rm -f "$config"
-  "$console" --config "$config" init --from-terraform "$2" && "$console" --config "$config" config check &&
-    grep -q '^\[environment\.' "$config" && cp "$config" "$config.first" &&
+  if ! said=$("$console" --config "$config" init --from-terraform "$2" 2>&1); then
+    echo "$said"
+    [[ $1 == ec2* || $1 == eks* ]] && [[ $said == *"this configuration holds ECS services only"* ]] && [ ! -e "$config" ]
+    return
+  fi
+  "$console" --config "$config" config check && grep -q '^\[environment\.' "$config" && cp "$config" "$config.first" &&
     "$console" --config "$config" init --from-terraform "$2" && diff -u "$config.first" "$config"
 }
 
