@@ -19,7 +19,7 @@ SCHEMA = REPOSITORY / "docs/reference/terraform-contract.schema.json"
 PRICES = REPOSITORY / "console/src/cost/prices/us-east-1.tsv"
 
 # Priced nowhere in the book, on purpose: the reader is told so.
-UNPRICED = ("backup.efs.warm", "elasticache.", "eks.auto.", "ec2.spot.", "rds.pg.", "ec2.")
+UNPRICED = ("backup.efs.warm", "elasticache.", "eks.auto.", "ec2.spot.", "rds.pg.", "ec2.", "xray.")
 
 
 def prices():

@@ -55,6 +55,7 @@ deny contains message if {
 needs_all_resources := {
 	"application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies",
 	"application-autoscaling:DescribeScheduledActions", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData",
+	"cloudwatch:ListMetrics",
 	"ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces",
 	"ecr:GetAuthorizationToken", "ecs:DescribeTaskDefinition", "ecs:ListClusters", "ecs:ListServices",
 	"ecs:ListTaskDefinitions", "ecs:ListTasks", "ecs:RegisterTaskDefinition",
@@ -63,7 +64,7 @@ needs_all_resources := {
 	"elasticloadbalancing:DescribeTargetHealth", "logs:DescribeLogGroups", "ssm:DescribeInstanceInformation",
 	"ssm:GetCommandInvocation", "ssm:ListCommandInvocations", "ssmmessages:CreateControlChannel",
 	"ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
-	"sts:GetCallerIdentity",
+	"sts:GetCallerIdentity", "xray:PutTelemetryRecords", "xray:PutTraceSegments",
 }
 
 deny contains message if {

@@ -7,6 +7,13 @@ locals {
   greens   = { for name, group in var.target_groups : name => group if group.green }
   ports    = toset([for group in var.target_groups : tostring(group.port)])
 
+  # AWS allows 32 characters. A longer name keeps its end, which tells the groups of one load balancer apart, and a sum of
+  # the whole, which tells two systems apart.
+  group_endings = merge({ for key, group in var.target_groups : key => "-${key}" }, { for key, group in local.greens : "${key}-green" => "-${key}-green" })
+  group_names = { for key, ending in local.group_endings : key => length("${var.name}${ending}") <= 32 ? "${var.name}${ending}" : (
+    "${substr(var.name, 0, max(1, 25 - length(ending)))}-${substr(md5(var.name), 0, 6)}${ending}"
+  ) }
+
   # What serves requests: HTTPS where there is a certificate.
   listener_arn = local.has_tls ? aws_lb_listener.https[0].arn : aws_lb_listener.http.arn
 }
@@ -78,7 +85,7 @@ resource "aws_lb_target_group" "this" {
   #checkov:skip=CKV_AWS_378:TLS ends at the load balancer; behind it only the tasks' security group is reachable
   for_each = var.target_groups
 
-  name                 = substr("${var.name}-${each.key}", 0, 32)
+  name                 = local.group_names[each.key]
   vpc_id               = var.vpc_id
   port                 = each.value.port
   protocol             = "HTTP"
@@ -99,7 +106,7 @@ resource "aws_lb_target_group" "green" {
   #checkov:skip=CKV_AWS_378:TLS ends at the load balancer; behind it only the tasks' security group is reachable
   for_each = local.greens
 
-  name                 = substr("${var.name}-${each.key}-green", 0, 32)
+  name                 = local.group_names["${each.key}-green"]
   vpc_id               = var.vpc_id
   port                 = each.value.port
   protocol             = "HTTP"

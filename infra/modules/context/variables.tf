@@ -15,8 +15,8 @@ variable "environment" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,7}$", var.environment))
-    error_message = "environment must be 1 to 8 lowercase letters, digits or dashes and begin with a letter: dev, test, staging, prod; got \"${var.environment}\"."
+    condition     = can(regex("^[a-z][a-z0-9-]{0,9}$", var.environment))
+    error_message = "environment must be 1 to 10 lowercase letters, digits or dashes and begin with a letter: dev, test, staging, production; got \"${var.environment}\"."
   }
 }
 

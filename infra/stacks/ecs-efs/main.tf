@@ -11,6 +11,14 @@ locals {
   split    = var.autoscaling != null
   api_name = "${module.context.prefix}-api"
 
+  # Name of the variable → dashboard, zipped.
+  dashboards = {
+    for file in fileset("${path.module}/config/dashboards", "*.json") :
+    "DASHBOARD_${upper(trimsuffix(file, ".json"))}" => base64gzip(replace(replace(
+      jsonencode(jsondecode(file("${path.module}/config/dashboards/${file}"))), "@cluster@", local.prefix), "@service@",
+    local.split ? "${local.prefix}-monitoring" : local.api_name))
+  }
+
   # One task that owns its data, or that and an API that scales.
   api = {
     name  = "api"
@@ -59,17 +67,25 @@ locals {
     user   = "472:472"
     tmpfs  = ["/tmp"]
     mounts = { grafana = "/var/lib/grafana" }
-    environment = {
+    # Zipped, since a task definition holds 64 KB at most.
+    environment = merge(local.dashboards, {
       DATASOURCE                     = base64encode(file("${path.module}/config/datasource.yml"))
+      DASHBOARDS                     = base64encode(file("${path.module}/config/dashboards.yml"))
       GF_SERVER_ROOT_URL             = "${local.url}/grafana/"
       GF_SERVER_SERVE_FROM_SUB_PATH  = "true"
       GF_USERS_ALLOW_SIGN_UP         = "false"
       GF_ANALYTICS_REPORTING_ENABLED = "false"
       GF_PATHS_PROVISIONING          = "/tmp/provisioning"
-    }
+    })
     secrets     = { GF_SECURITY_ADMIN_PASSWORD = module.secrets.arns["grafana"] }
     entry_point = ["/bin/sh", "-c"]
-    command     = ["mkdir -p /tmp/provisioning/datasources && echo \"$DATASOURCE\" | base64 -d > /tmp/provisioning/datasources/prometheus.yml && exec /run.sh"]
+    command = [join(" && ", concat(
+      ["mkdir -p /tmp/provisioning/datasources /tmp/provisioning/dashboards /tmp/dashboards"],
+      ["echo \"$DATASOURCE\" | base64 -d > /tmp/provisioning/datasources/sources.yml"],
+      ["echo \"$DASHBOARDS\" | base64 -d > /tmp/provisioning/dashboards/dashboards.yml"],
+      [for name in keys(local.dashboards) : format("echo \"$%s\" | base64 -d | gunzip > /tmp/dashboards/%s.json", name, name)],
+      ["exec /run.sh"],
+    ))]
   }
 }
 
@@ -246,6 +262,13 @@ module "task" {
   # Nothing that a deployment alarm watches may depend on the task it deploys.
   alarm_names = local.split ? [] : module.observability.deployment_alarm_names
   secret_arns = concat(values(module.secrets.arns), module.database[*].secret_arn)
+
+  # For Grafana's CloudWatch data source; AWS knows no resources for these.
+  task_statements = [{
+    sid       = "ReadMetrics"
+    actions   = ["cloudwatch:GetMetricData", "cloudwatch:ListMetrics"]
+    resources = ["*"]
+  }]
 
   load_balancers = { for name in local.split ? ["grafana", "prometheus"] : ["api", "grafana", "prometheus"] : name => module.alb.target_groups[name] }
 

@@ -182,6 +182,14 @@ module "flags" {
   }
 }
 
+module "tracing" {
+  source = "../../modules/tracing"
+  count  = var.tracing == null ? 0 : 1
+
+  region = var.region
+  share  = var.tracing.share
+}
+
 module "service" {
   source = "../../modules/ecs-service"
 
@@ -224,7 +232,9 @@ module "service" {
     redis    = { port = 6379, cidr = var.vpc_cidr, when = var.cache }
   } : name => { port = rule.port, cidr = rule.cidr } if rule.when }
 
-  containers = [{
+  task_statements = flatten(module.tracing[*].statements)
+
+  containers = concat([{
     name  = "api"
     image = var.image != null ? var.image : "${module.ecr.urls["api"]}:${var.image_tag}"
     port  = var.container_port
@@ -237,9 +247,10 @@ module "service" {
       },
       { for database in module.database : "OPSCONSOLE_API_DATABASE_URL" => database.url },
       { for cache in module.cache : "OPSCONSOLE_API_CACHE_URL" => cache.url },
+      merge(module.tracing[*].environment...),
     )
     secrets = merge(var.secrets, { for database in module.database : "PGPASSWORD" => "${database.secret_arn}:password::" })
-  }]
+  }], module.tracing[*].container)
 }
 
 module "observability" {
@@ -345,6 +356,7 @@ module "contract" {
     module.kms.bill,
     flatten(module.database[*].bill),
     flatten(module.cache[*].bill),
+    flatten(module.tracing[*].bill),
     flatten(module.flags[*].bill),
     flatten(module.flags_database[*].bill),
     flatten(module.backup[*].bill),

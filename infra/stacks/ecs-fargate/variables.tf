@@ -243,6 +243,12 @@ variable "flags" {
   default     = false
 }
 
+variable "tracing" {
+  description = "Traces to X-Ray by a collector in the task, and the share of requests that are traced; null: none."
+  type        = object({ share = optional(number, 0.05) })
+  default     = null
+}
+
 variable "secrets" {
   description = "Variable of the program → ARN of a secret (Secrets Manager) or parameter (SSM) that exists; the tasks may read these and no other."
   type        = map(string)

@@ -43,6 +43,17 @@ run "each_path_has_its_target_group" {
   }
 }
 
+run "a_long_name_does_not_make_two_target_groups_one" {
+  command = plan
+  variables {
+    name = "customer-accounts-api-production"
+  }
+  assert {
+    condition     = length(toset(concat(values(aws_lb_target_group.this)[*].name, values(aws_lb_target_group.green)[*].name))) == 4 && alltrue([for group in values(aws_lb_target_group.this) : length(group.name) <= 32]) && endswith(aws_lb_target_group.green["api"].name, "-api-green") && length(aws_lb_target_group.green["api"].name) <= 32
+    error_message = "Blue and green need names of their own, of 32 characters at most."
+  }
+}
+
 run "only_80_and_443_are_open_to_the_world" {
   command = plan
   assert {

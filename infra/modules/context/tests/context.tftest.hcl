@@ -65,6 +65,17 @@ run "production_never_goes_off" {
   }
 }
 
+run "production_may_be_written_out" {
+  command = plan
+  variables {
+    environment = "production"
+  }
+  assert {
+    condition     = output.is_production && output.size.cpu == 1024
+    error_message = "production is an environment's name, and production."
+  }
+}
+
 run "every_resource_can_be_charged_to_someone" {
   command = plan
   assert {

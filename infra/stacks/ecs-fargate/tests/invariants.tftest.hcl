@@ -47,6 +47,17 @@ run "the_console_gets_everything_it_needs" {
   }
 }
 
+run "traced_requests_are_on_the_bill" {
+  command = plan
+  variables {
+    tracing = {}
+  }
+  assert {
+    condition     = length(module.tracing) == 1 && contains(output.opsconsole.bill.lines[*].sku, "xray.traces")
+    error_message = "Tracing brings its collector, and its price is not hidden."
+  }
+}
+
 run "production_rules_hold_in_production" {
   command = plan
   assert {
