@@ -32,6 +32,14 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: api
 {{- end }}
 
+{{/* The pods' own: without the chart's version, which would roll the pods out again for nothing. */}}
+{{- define "opsconsole-api.podLabels" -}}
+{{ include "opsconsole-api.selectorLabels" . }}
+app.kubernetes.io/version: {{ include "opsconsole-api.release" . | quote }}
+app.kubernetes.io/part-of: opsconsole
+opsconsole/environment: {{ .Values.environment }}
+{{- end }}
+
 {{/* The release as people call it. */}}
 {{- define "opsconsole-api.release" -}}
 {{- default .Chart.AppVersion .Values.image.tag -}}
