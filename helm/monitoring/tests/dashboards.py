@@ -67,11 +67,14 @@ def families(text):
 
 
 def serve(texts):
-    """Answers /NAME with texts[NAME]; its port."""
+    """Answers /NAME with the recordings texts[NAME], one after the other, then always the last; its port."""
+    served = {name: 0 for name in texts}
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            body = texts[self.path.strip("/")].encode()
+            name = self.path.strip("/")
+            body = texts[name][min(served[name], len(texts[name]) - 1)].encode()
+            served[name] += 1
             self.send_response(200)
             self.send_header("content-type", "text/plain; version=0.0.4")
             self.send_header("content-length", str(len(body)))
@@ -146,9 +149,9 @@ def main():
             shown = families(get(f"{api}/metrics")[1])
             recorded = families((MONITORING / "tests/samples/api.prom").read_text())
             missing = {name: lines for name, lines in recorded.items() if name not in shown}
-            cadvisor = (MONITORING / "tests/samples/cadvisor.prom").read_text()
+            cadvisor = [path.read_text() for path in sorted(MONITORING.glob("tests/samples/cadvisor.*.prom"))]
             samples = serve({
-                "api": "\n".join(line for lines in missing.values() for line in lines) + "\n",
+                "api": ["\n".join(line for lines in missing.values() for line in lines) + "\n"],
                 "cadvisor": cadvisor,
             })
             config = {
@@ -178,7 +181,7 @@ def main():
                     if not any(not math.isnan(value) for value in numbers(prometheus, query)) and title is not None
                 ]
                 time.sleep(1)
-            names = set(missing) | set(families(cadvisor))
+            names = set(missing) | set(families(cadvisor[0]))
             recordings = (MONITORING / "rules.yml").read_text()
             for rule in re.findall(r"- record: (\S+)\n((?:        .*\n)+)", recordings):
                 if any(re.search(rf"\b{name}\b", rule[1]) for name in names):
