@@ -26,7 +26,7 @@ done
 if [ ${#run[@]} -eq 0 ]; then
   for secret in opsconsole-alerts grafana-admin; do
     kubectl -n monitoring get secret "$secret" >/dev/null || {
-      echo "install.sh: secret $secret is missing in namespace monitoring; see docs/how-to/kubernetes.md" >&2
+      echo "install.sh: secret $secret is missing in namespace monitoring; see docs/how-to/kubernetes-install.md" >&2
       exit 1
     }
   done
