@@ -208,7 +208,7 @@ eks_values() {
 }
 
 yaml() {
-  yamllint --strict --config-file "$here/.yamllint" "$here" && { [ ! -d "$work/rendered" ] || yamllint --config-data '{extends: relaxed, rules: {line-length: disable}}' --strict "$work/rendered"; }
+  (cd "$here" && yamllint --strict .) && { [ ! -d "$work/rendered" ] || yamllint --config-data '{extends: relaxed, rules: {line-length: disable}}' --strict "$work/rendered"; }
 }
 
 # ---------------------------------------------------------------- on a cluster
@@ -227,7 +227,9 @@ server_side() {
 
 misspelled_field_is_refused() {
   render dev --show-only templates/deployment.yaml | sed "s/namespace: opsconsole-api/namespace: $namespace/; s/readinessProbe/redinessProbe/" |
-    kubectl apply --dry-run=server --validate=strict -f - 2>&1 | grep -q 'unknown field.*redinessProbe'
+    kubectl apply --dry-run=server --validate=strict -f - >"$work/said" 2>&1
+  cat "$work/said"
+  grep -q 'unknown field.*redinessProbe' "$work/said"
 }
 
 in_cluster() { helm --namespace "$namespace" "$@"; }
