@@ -7,6 +7,7 @@
 #
 # KUBECONFIG_TEST     a cluster to try the chart on (kind's will do): it gets two namespaces, which are removed again.
 # CLUSTER_TOOL        a program that brings one up instead; default: shared/tools/cluster beside the repository
+# HELM_NOT_RUN        file that gets a line for each check that did not run
 # OPSCONSOLE_API_BIN  the API whose metrics the dashboards show; default: target/debug/opsconsole-api
 # shellcheck disable=SC2329  # functions are called by name, through check
 set -uo pipefail
@@ -83,8 +84,11 @@ lint() {
 }
 
 snapshot() {
-  render "$1" >"$work/$1.yaml" && diff -u "$here/tests/snapshots/$1.yaml" "$work/$1.yaml" ||
-    { echo "The rendered chart has changed: if that is meant, run helm/test.sh --write and commit."; return 1; }
+  render "$1" >"$work/$1.yaml" || return
+  if ! diff -u "$here/tests/snapshots/$1.yaml" "$work/$1.yaml"; then
+    echo "The rendered chart has changed: if that is meant, run helm/test.sh --write and commit."
+    return 1
+  fi
 }
 
 same_twice() {
@@ -156,13 +160,13 @@ chart_rules() {
 
 every_alert_has_tests() {
   local alert result=0
-  for alert in $(sed -n 's/.*- alert: //p' "$monitoring/rules.yml"); do
+  while read -r alert; do
     grep -q -A2 "alertname: $alert" "$monitoring/tests/rules_test.yml" || { echo "$alert has no test" && result=1; }
     grep -A1 "alertname: $alert" "$monitoring/tests/rules_test.yml" | grep -q 'exp_alerts: \[\]' || { echo "$alert is never shown not to fire" && result=1; }
     grep -A1 "alertname: $alert" "$monitoring/tests/rules_test.yml" | grep -q 'exp_alerts:$' || { echo "$alert is never shown to fire" && result=1; }
     [ -e "$repository/docs/runbooks/${alert,,}.md" ] || { echo "docs/runbooks/${alert,,}.md is missing" && result=1; }
     grep -q "runbooks/${alert,,}.md" "$repository/docs/SUMMARY.md" || { echo "docs/SUMMARY.md does not list the runbook of $alert" && result=1; }
-  done
+  done < <(sed -n 's/.*- alert: //p' "$monitoring/rules.yml")
   return $result
 }
 
@@ -174,9 +178,9 @@ compose_prometheus() {
 
 compose_mounts() {
   local path result=0
-  for path in $(sed -n 's/^ *- \(\.\/[^:]*\):.*/\1/p' "$monitoring/compose.yaml"); do
+  while read -r path; do
     [ -e "$monitoring/$path" ] || { echo "compose.yaml mounts $path, which is not there" && result=1; }
-  done
+  done < <(sed -n 's/^ *- \(\.\/[^:]*\):.*/\1/p' "$monitoring/compose.yaml")
   return $result
 }
 
@@ -305,7 +309,7 @@ if [ "${1:-}" = --write ]; then
   for environment in dev staging production; do render "$environment" >"$here/tests/snapshots/$environment.yaml" || exit; done
   exit
 elif [ $# -gt 0 ]; then
-  sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+  sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
   exit 2
 fi
 
@@ -367,7 +371,10 @@ else
 fi
 
 echo
-for line in ${skipped+"${skipped[@]}"}; do echo "not run: $line"; done
+for line in ${skipped+"${skipped[@]}"}; do
+  echo "not run: $line"
+  [ -z "${HELM_NOT_RUN:-}" ] || echo "$line" >>"$HELM_NOT_RUN"
+done
 for line in ${failures+"${failures[@]}"}; do echo "FAILED: $line"; done
 echo "$passed passed, $failed failed, ${#skipped[@]} skipped"
 [ "$failed" -eq 0 ]

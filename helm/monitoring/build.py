@@ -4,7 +4,8 @@
 usage: build.py [--check]      with --check it only compares, and fails where a file has drifted
 
 The sources are rules.yml and the panels below. They are copied because Helm reads no file outside its chart, and because
-a Terraform stack is handed over as a folder.
+a Terraform stack is handed over as a folder. The Fargate stack has dashboards of its own: its containers are measured by
+CloudWatch, not by cAdvisor.
 """
 
 import json
@@ -163,8 +164,7 @@ def outputs():
     for name, panels in TITLES.items():
         text = dashboard(name, panels)
         files[f"helm/monitoring/dashboards/{name}.json"] = json.dumps(text, indent=2) + "\n"
-        for copy in ("helm/opsconsole-api/files/dashboards", "infra/stacks/ecs-efs/config/dashboards"):
-            files[f"{copy}/{name}.json"] = json.dumps(text, separators=(",", ":")) + "\n"
+        files[f"helm/opsconsole-api/files/dashboards/{name}.json"] = json.dumps(text, separators=(",", ":")) + "\n"
     return files
 
 

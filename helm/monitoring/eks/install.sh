@@ -6,7 +6,7 @@
 # GROUP is /eks/NAME-ENVIRONMENT/NAMESPACE, as infra/stacks/eks made it. --dry-run only prints what it would run.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=versions.env
+# shellcheck source=/dev/null
 . "$here/versions.env"
 
 usage() { sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
