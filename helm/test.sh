@@ -299,7 +299,11 @@ else
   for tool in "${CLUSTER_TOOL:-}" "$repository/../shared/tools/cluster/cluster" "$repository/../../shared/tools/cluster/cluster"; do
     [ -x "$tool" ] || continue
     cluster=$tool
-    settings=$("$cluster" up --dir "$cluster_dir") && eval "$settings" || cluster=""
+    if settings=$("$cluster" up --dir "$cluster_dir"); then
+      eval "$settings"
+    else
+      echo "helm/test.sh: $cluster brought up no cluster" >&2
+    fi
     break
   done
 fi
