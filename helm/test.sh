@@ -275,10 +275,10 @@ console_roles() {
     may yes $group watch deployments.apps && may yes $group list pods && may yes $group get pods/log && may yes $group list events && may no $group create pods/exec || return
   done
   may no readers patch deployments.apps/opsconsole-api && may no readers create leases.coordination.k8s.io && may no readers list secrets &&
-    may yes operators patch deployments.apps/opsconsole-api && may yes operators create leases.coordination.k8s.io && may yes operators list secrets && may no operators delete pods || return
+    may yes operators patch deployments.apps/opsconsole-api && may yes operators create leases.coordination.k8s.io && may yes operators list secrets && may yes operators delete pods && may no readers delete pods || return
   helm template opsconsole-api "$chart" --kube-version "$kubernetes" --namespace "$namespace-rbac" --show-only templates/console-rbac.yaml --set console.rbac=true,console.helmRollback=false \
     --set console.operators[0].kind=Group,console.operators[0].name=operators | kubectl apply -f - || return
-  may yes operators patch deployments.apps/opsconsole-api && may no operators patch deployments.apps/other && may no operators list secrets && may no operators update roles.rbac.authorization.k8s.io
+  may yes operators patch deployments.apps/opsconsole-api && may no operators delete deployments.apps && may no operators list secrets && may no operators update roles.rbac.authorization.k8s.io
 }
 
 # An operator, with no other right, can do what `helm rollback` does.
