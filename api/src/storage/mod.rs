@@ -5,6 +5,9 @@ mod migrations;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
+#[cfg(test)]
+mod conformance;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
