@@ -26,6 +26,7 @@ mod server;
 mod settings;
 mod stop;
 mod storage;
+mod trace;
 
 use std::process::ExitCode;
 use std::time::Duration;

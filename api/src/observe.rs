@@ -13,6 +13,7 @@ use crate::browsers;
 use crate::health::PROBES;
 use crate::problem::{self, ApiError, Cause};
 use crate::request_id::{self, RequestId};
+use crate::trace::TraceId;
 
 /// Path and query together; RFC 9110 §4.1 recommends to take at least 8,000 bytes.
 const URI_BYTES_MAX: usize = 8 * 1024;
@@ -106,6 +107,7 @@ pub(crate) fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
 struct Record {
     app: App,
     id: RequestId,
+    trace: TraceId,
     route: Option<MatchedPath>,
     method: Method,
     path: String,
@@ -119,6 +121,7 @@ impl Record {
         Self {
             app: app.clone(),
             id: id.clone(),
+            trace: TraceId::from_headers(request.headers()),
             route: request.extensions().get::<MatchedPath>().cloned(),
             method: request.method().clone(),
             // Without the query, where callers put what should not be kept.
@@ -156,6 +159,7 @@ impl Record {
                 tracing::event!(
                     $level,
                     request_id = self.id.as_str(),
+                    trace_id = self.trace.as_str(),
                     principal,
                     method,
                     route,
