@@ -8,14 +8,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use crate::auth::Doorkeeper;
 use crate::faults::Misbehaviour;
 use crate::metrics::Metrics;
+use crate::rate_limit::RateLimit;
 use crate::settings::Settings;
 use crate::storage::Store;
-
-/// Longer than the waits for a lock or a connection inside a request, so that those get
-/// their own, clearer answer; shorter than the 60 s of an AWS load balancer.
-const REQUEST_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// A cheap handle on what all requests share.
 #[derive(Clone)]
@@ -27,6 +25,11 @@ pub(crate) struct Shared {
     pub(crate) store: Box<dyn Store>,
     pub(crate) metrics: Metrics,
     pub(crate) faults: Misbehaviour,
+    pub(crate) door: Doorkeeper,
+    /// Nothing where callers may send as much as they like.
+    pub(crate) rate_limit: Option<RateLimit>,
+    /// The origins whose pages may read our answers.
+    pub(crate) cors_origins: Vec<String>,
     /// Rung when the schema was found to be behind, so that it is brought up again.
     pub(crate) migration_wanted: Notify,
     pub(crate) request_time_max: Duration,
@@ -45,7 +48,7 @@ pub(crate) struct About {
 
 impl App {
     pub(crate) fn new(settings: &Settings, store: Box<dyn Store>) -> Self {
-        Self::with_time_limit(settings, store, REQUEST_TIME_MAX)
+        Self::with_time_limit(settings, store, settings.request_time_max)
     }
 
     /// An app whose requests are given up after `request_time_max`.
@@ -66,6 +69,9 @@ impl App {
             about,
             store,
             faults: Misbehaviour::new(settings.faults.clone()),
+            door: Doorkeeper::new(settings.auth_required, settings.admin_key.as_ref()),
+            rate_limit: settings.rate_limit_per_second.map(RateLimit::new),
+            cors_origins: settings.cors_origins.clone(),
             migration_wanted: Notify::new(),
             request_time_max,
             draining: AtomicBool::new(false),

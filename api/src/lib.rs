@@ -1,12 +1,17 @@
 //! The service that opsconsole deploys, rolls back, tails and prices: a small axum API on
-//! SQLite. The local cloud runs it as its tasks through [`main`].
+//! SQLite or Postgres. The local cloud runs it as its tasks through [`main`].
 //!
 //! Modules follow the resources: `items`, `about`, `health`, `metrics`. Around each request
 //! lie the layers of `observe`; every error leaves as a `problem`; what is stored goes
 //! through the trait in `storage`.
 
 mod about;
+mod admin;
 mod app;
+mod auth;
+mod browsers;
+mod checks;
+mod cli;
 mod faults;
 mod health;
 mod items;
@@ -14,20 +19,23 @@ mod logging;
 mod metrics;
 mod observe;
 mod problem;
+mod rate_limit;
 mod request_id;
 mod router;
 mod server;
 mod settings;
 mod stop;
 mod storage;
+mod trace;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
+pub use cli::main as command_line;
 pub use server::{StartError, run};
-pub use settings::{DatabaseUrl, Faults, PREFIX, Settings, SettingsError};
+pub use settings::{Backend, DatabaseUrl, Faults, PREFIX, Settings, SettingsError};
 
 /// The answer of `main` to settings that are wrong.
 const EXIT_SETTINGS: u8 = 2;
@@ -37,25 +45,18 @@ const EXIT_SETTINGS: u8 = 2;
 const WORKER_THREADS: usize = 2;
 
 /// Reads the settings, serves until told to stop, and says how it ended: 0 after a drain,
-/// 1 when it could not start or go on, 2 for wrong settings.
+/// 1 when it could not start or go on, 2 for wrong settings. Takes no arguments.
 #[must_use]
 pub fn main() -> ExitCode {
-    let settings = match Settings::from_env() {
+    serve()
+}
+
+fn serve() -> ExitCode {
+    let settings = match settings_or_exit() {
         Ok(settings) => settings,
-        Err(errors) => {
-            logging::start(env!("CARGO_PKG_VERSION"), "unknown", LevelFilter::INFO);
-            for error in errors {
-                tracing::error!("configuration error: {error}");
-            }
-            return ExitCode::from(EXIT_SETTINGS);
-        }
+        Err(code) => return code,
     };
-    logging::start(&settings.release, &settings.environment, settings.log_level);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKER_THREADS)
-        .enable_all()
-        .build();
-    let outcome = match runtime {
+    let outcome = match start_runtime() {
         Ok(runtime) => {
             let outcome = runtime.block_on(run(settings));
             // Requests that were cut off do not hold up the end.
@@ -71,4 +72,28 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The settings, with the log started; or every mistake in the log and the code to exit with.
+fn settings_or_exit() -> Result<Settings, ExitCode> {
+    match Settings::from_env() {
+        Ok(settings) => {
+            logging::start(&settings.release, &settings.environment, settings.log_level);
+            Ok(settings)
+        }
+        Err(errors) => {
+            logging::start(env!("CARGO_PKG_VERSION"), "unknown", LevelFilter::INFO);
+            for error in errors {
+                tracing::error!("configuration error: {error}");
+            }
+            Err(ExitCode::from(EXIT_SETTINGS))
+        }
+    }
+}
+
+fn start_runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKER_THREADS)
+        .enable_all()
+        .build()
 }

@@ -1,7 +1,7 @@
-//! The program `opsconsole-api`: the library's entry, nothing else.
+//! The program `opsconsole-api`: the library's command line, nothing else.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    opsconsole_api::main()
+    opsconsole_api::command_line()
 }

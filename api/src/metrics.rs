@@ -8,8 +8,8 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::{Router, routing};
 use prometheus::{
-    Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
-    Registry, TextEncoder,
+    Counter, Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    Opts, Registry, TextEncoder,
 };
 
 use crate::app::{About, App};
@@ -29,7 +29,9 @@ pub(crate) struct Metrics {
     pub(crate) items_created: IntCounter,
     connections: GaugeVec,
     connections_max: GaugeVec,
+    connection_errors: IntCounter,
     resident_memory_bytes: IntGauge,
+    cpu_seconds: Counter,
 }
 
 impl Metrics {
@@ -75,6 +77,14 @@ impl Metrics {
                 ),
                 &["pool"],
             )),
+            connection_errors: made(IntCounter::new(
+                "db_client_connection_errors_total",
+                "Failures to reach the database or to get a connection to it.",
+            )),
+            cpu_seconds: made(Counter::new(
+                "process_cpu_seconds_total",
+                "Processor time that this process has used, in user and kernel.",
+            )),
             resident_memory_bytes: made(IntGauge::new(
                 "process_resident_memory_bytes",
                 "Memory of this process that is in RAM.",
@@ -87,7 +97,7 @@ impl Metrics {
             "When this process started, in seconds since 1970.",
         ));
         start.set(about.started_at.as_second());
-        let collectors: [Box<dyn prometheus::core::Collector>; 9] = [
+        let collectors: [Box<dyn prometheus::core::Collector>; 11] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.seconds.clone()),
             Box::new(metrics.in_flight.clone()),
@@ -95,6 +105,8 @@ impl Metrics {
             Box::new(metrics.connections.clone()),
             Box::new(metrics.connections_max.clone()),
             Box::new(metrics.resident_memory_bytes.clone()),
+            Box::new(metrics.connection_errors.clone()),
+            Box::new(metrics.cpu_seconds.clone()),
             Box::new(build_info),
             Box::new(start),
         ];
@@ -141,6 +153,16 @@ async fn scrape(State(app): State<App>) -> Result<impl IntoResponse, ApiError> {
             .with_label_values(&[pool.name])
             .set(f64::from(pool.max));
     }
+    // Both only grow, so the difference to what was shown last is what to add.
+    let errors = app.store.connection_errors();
+    metrics
+        .connection_errors
+        .inc_by(errors.saturating_sub(metrics.connection_errors.get()));
+    if let Some(seconds) = cpu_seconds() {
+        metrics
+            .cpu_seconds
+            .inc_by((seconds - metrics.cpu_seconds.get()).max(0.0));
+    }
     if let Some(bytes) = resident_memory_bytes() {
         metrics.resident_memory_bytes.set(bytes);
     }
@@ -165,6 +187,18 @@ fn resident_memory_bytes() -> Option<i64> {
         .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
+}
+
+/// From the kernel, where it tells (Linux: proc(5), `utime` and `stime`, in ticks of 1/100 s:
+/// `USER_HZ` is 100 on every architecture that this runs on).
+fn cpu_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name of the program lies in parentheses and may hold blanks; fields 14 and 15 are
+    // the 12th and 13th after it.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let user: u32 = fields.next()?.parse().ok()?;
+    let system: u32 = fields.next()?.parse().ok()?;
+    Some(f64::from(user + system) / 100.0)
 }
 
 /// Names and labels are constants above, so a refusal is a defect that the first test finds.

@@ -8,12 +8,17 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::app::App;
+use crate::auth::Principal;
+use crate::browsers;
 use crate::health::PROBES;
 use crate::problem::{self, ApiError, Cause};
 use crate::request_id::{self, RequestId};
+use crate::trace::TraceId;
 
 /// Path and query together; RFC 9110 §4.1 recommends to take at least 8,000 bytes.
 const URI_BYTES_MAX: usize = 8 * 1024;
+/// All headers together; several times what browsers and proxies send.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// How much of a path goes into the log.
 const LOGGED_PATH_CHARS_MAX: usize = 512;
 /// The caller went away before the answer: nginx's name for a status that is never sent.
@@ -27,16 +32,18 @@ pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next
     let mut response = id.clone().scope(answer(&app, request, next)).await;
     let headers = response.headers_mut();
     headers.insert(request_id::HEADER, id.header_value());
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
     if app.is_draining() {
         // Kept connections must move to another instance while this one still listens.
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    browsers::add_security_headers(&mut response);
     let cause = response.extensions().get::<Cause>().cloned();
-    record.finish(response.status().as_u16(), cause.as_ref());
+    let principal = response.extensions().get::<Principal>().cloned();
+    record.finish(
+        response.status().as_u16(),
+        cause.as_ref(),
+        principal.as_ref(),
+    );
     response
 }
 
@@ -47,6 +54,14 @@ async fn answer(app: &App, request: Request, next: Next) -> Response {
         .map_or(0, |text| text.as_str().len());
     if uri_bytes > URI_BYTES_MAX {
         return ApiError::UriTooLong.into_response();
+    }
+    let head_bytes: usize = request
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    if head_bytes > HEAD_BYTES_MAX {
+        return ApiError::HeadTooLarge.into_response();
     }
     match tokio::time::timeout(app.request_time_max, next.run(request)).await {
         Ok(response) => as_problem(response),
@@ -92,6 +107,7 @@ pub(crate) fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
 struct Record {
     app: App,
     id: RequestId,
+    trace: TraceId,
     route: Option<MatchedPath>,
     method: Method,
     path: String,
@@ -105,6 +121,7 @@ impl Record {
         Self {
             app: app.clone(),
             id: id.clone(),
+            trace: TraceId::from_headers(request.headers()),
             route: request.extensions().get::<MatchedPath>().cloned(),
             method: request.method().clone(),
             // Without the query, where callers put what should not be kept.
@@ -119,11 +136,15 @@ impl Record {
         }
     }
 
-    fn finish(mut self, status: u16, cause: Option<&Cause>) {
-        self.write(status, cause.map(|cause| &*cause.0));
+    fn finish(mut self, status: u16, cause: Option<&Cause>, principal: Option<&Principal>) {
+        self.write(
+            status,
+            cause.map(|cause| &*cause.0),
+            principal.map(|principal| principal.name.as_str()),
+        );
     }
 
-    fn write(&mut self, status: u16, error: Option<&str>) {
+    fn write(&mut self, status: u16, error: Option<&str>, principal: Option<&str>) {
         self.is_finished = true;
         let duration = self.started.elapsed();
         let route = self.route.as_ref().map_or("unmatched", MatchedPath::as_str);
@@ -138,6 +159,8 @@ impl Record {
                 tracing::event!(
                     $level,
                     request_id = self.id.as_str(),
+                    trace_id = self.trace.as_str(),
+                    principal,
                     method,
                     route,
                     path = self.path.as_str(),
@@ -160,7 +183,7 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         if !self.is_finished {
-            self.write(STATUS_CLIENT_GONE, Some("the caller went away"));
+            self.write(STATUS_CLIENT_GONE, Some("the caller went away"), None);
         }
     }
 }

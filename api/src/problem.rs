@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::auth::{Refusal, Role};
 use crate::request_id;
 use crate::storage::StoreError;
 
@@ -27,6 +28,22 @@ pub(crate) enum ApiError {
     InvalidFields(Vec<FieldError>),
     /// No item has this id.
     ItemNotFound,
+    /// No API key has this prefix, or it has ended already.
+    KeyNotFound,
+    /// The caller must say who they are.
+    Unauthenticated(Refusal),
+    /// The caller is known but may not do this; the role that may.
+    Forbidden(Role),
+    /// More requests than this caller may send.
+    TooManyRequests { retry_after: Duration },
+    /// A change without `If-Match` (RFC 6585).
+    PreconditionRequired,
+    /// The resource has changed since the caller read it.
+    PreconditionFailed,
+    /// The key was used with another request.
+    IdempotencyConflict,
+    /// The head of the request is larger than what is taken.
+    HeadTooLarge,
     /// No resource has this path.
     PathNotFound,
     /// The resource exists, the method does not; the router adds `Allow`.
@@ -111,6 +128,62 @@ impl ApiError {
                 "There is no such item",
                 "No item has this id. GET /items lists those that exist.",
             ),
+            Self::KeyNotFound => (
+                S::NOT_FOUND,
+                "key-not-found",
+                "There is no such API key",
+                "No key in force has this prefix. GET /admin/keys lists all.",
+            ),
+            Self::Unauthenticated(refusal) => (
+                S::UNAUTHORIZED,
+                "unauthenticated",
+                "This needs an API key",
+                match refusal {
+                    Refusal::Missing => "Send the header Authorization: Bearer with an API key.",
+                    Refusal::Invalid => "The credential is not one that this service accepts.",
+                    Refusal::Expired => "The credential has expired. Ask for a new one.",
+                },
+            ),
+            Self::Forbidden(role) => (
+                S::FORBIDDEN,
+                "forbidden",
+                "This credential may not do this",
+                match role {
+                    Role::Reader => "It needs the role reader.",
+                    Role::Writer => "It needs the role writer.",
+                    Role::Admin => "It needs the role admin.",
+                },
+            ),
+            Self::TooManyRequests { .. } => (
+                S::TOO_MANY_REQUESTS,
+                "too-many-requests",
+                "There were too many requests",
+                "Send the request again after Retry-After.",
+            ),
+            Self::PreconditionRequired => (
+                S::PRECONDITION_REQUIRED,
+                "precondition-required",
+                "A change must say what it is based on",
+                "Send the header If-Match with the ETag of the state that you read, or *.",
+            ),
+            Self::PreconditionFailed => (
+                S::PRECONDITION_FAILED,
+                "precondition-failed",
+                "The resource has changed meanwhile",
+                "Read it again and send the change with its present ETag.",
+            ),
+            Self::IdempotencyConflict => (
+                S::UNPROCESSABLE_ENTITY,
+                "idempotency-conflict",
+                "This idempotency key belongs to another request",
+                "Use a new key for each request, and the same one only to repeat it.",
+            ),
+            Self::HeadTooLarge => (
+                S::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "head-too-large",
+                "The headers are too large",
+                "All headers together may have at most 16 KiB.",
+            ),
             Self::PathNotFound => (
                 S::NOT_FOUND,
                 "path-not-found",
@@ -184,7 +257,9 @@ impl ApiError {
     /// Seconds until the request is worth sending again, where that is known.
     fn retry_after_seconds(&self) -> Option<u64> {
         match self {
-            Self::Unavailable { retry_after, .. } => Some(retry_after.as_secs().max(1)),
+            Self::Unavailable { retry_after, .. } | Self::TooManyRequests { retry_after } => {
+                Some(retry_after.as_secs().max(1))
+            }
             Self::TimedOut | Self::NotReady(_) => Some(1),
             _ => None,
         }
@@ -208,6 +283,7 @@ impl IntoResponse for ApiError {
         let (status, name, title, detail) = self.describe();
         let retry_after = self.retry_after_seconds();
         let cause = self.cause();
+        let is_unauthenticated = matches!(self, Self::Unauthenticated(_));
         let problem = Problem {
             r#type: match name {
                 "about:blank" => name.to_owned(),
@@ -230,6 +306,10 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if is_unauthenticated {
+            let challenge = HeaderValue::from_static("Bearer realm=\"opsconsole-api\"");
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }

@@ -7,13 +7,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
 use crate::problem::ApiError;
-use crate::{about, faults, health, items, metrics, observe};
+use crate::{about, admin, auth, browsers, faults, health, items, metrics, observe, rate_limit};
 
 /// Items are small; more is a mistake or an attack.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// The whole service.
-pub(crate) fn router(app: App) -> Router {
+/// What customers reach, and unless operators have a port of their own, they too.
+pub(crate) fn router(app: App, has_operator_port: bool) -> Router {
     let mut business = Router::new()
         .merge(about::business_routes())
         .merge(items::routes());
@@ -23,14 +23,37 @@ pub(crate) fn router(app: App) -> Router {
             faults::misbehave,
         ));
     }
-    Router::new()
+    business = business.route_layer(middleware::from_fn_with_state(
+        app.clone(),
+        rate_limit::limit,
+    ));
+    let mut all = Router::new()
         .merge(business)
+        .merge(about::operator_routes())
+        .merge(health::routes());
+    if !has_operator_port {
+        all = all.merge(metrics::routes()).merge(admin::routes());
+    }
+    layered(all, app)
+}
+
+/// What only operators reach, on a port of their own.
+pub(crate) fn operator_router(app: App) -> Router {
+    let all = Router::new()
         .merge(about::operator_routes())
         .merge(health::routes())
         .merge(metrics::routes())
+        .merge(admin::routes());
+    layered(all, app)
+}
+
+fn layered(routes: Router<App>, app: App) -> Router {
+    routes
         .fallback(|| async { ApiError::PathNotFound })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(app.clone(), auth::authorize))
+        .layer(middleware::from_fn_with_state(app.clone(), browsers::cors))
         // From here outwards: a panic becomes an answer, every answer is observed.
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(middleware::from_fn_with_state(
@@ -51,9 +74,11 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::items::{Cursor, Item, ItemId};
+    use crate::auth::ApiKey;
+    use crate::items::{Cursor, Item, ItemId, Listing};
     use crate::settings::Settings;
-    use crate::storage::{PoolUsage, Schema, Store, StoreError};
+    use crate::storage::{IdempotentRequest, Once, PoolUsage, Schema, Store, StoreError};
+    use jiff::Timestamp;
 
     /// A store with every defect: reading one panics, listing never ends, writing is a bug.
     struct Defective;
@@ -78,12 +103,49 @@ mod tests {
             panic!("index out of bounds at shelf 7")
         }
 
-        async fn items_after(
-            &self,
-            _: Option<Cursor>,
-            _: u32,
-        ) -> Result<Vec<(Cursor, Item)>, StoreError> {
+        async fn items(&self, _: &Listing, _: u32) -> Result<Vec<(Cursor, Item)>, StoreError> {
             std::future::pending().await
+        }
+
+        async fn insert_item_once(
+            &self,
+            item: &Item,
+            _: &IdempotentRequest,
+            _: &str,
+        ) -> Result<Once, StoreError> {
+            self.insert_item(item).await.map(|()| Once::Done)
+        }
+
+        async fn update_item(&self, item: &Item) -> Result<bool, StoreError> {
+            self.insert_item(item).await.map(|()| true)
+        }
+
+        async fn delete_item(&self, _: ItemId, _: i64) -> Result<bool, StoreError> {
+            std::future::pending().await
+        }
+
+        async fn insert_api_key(&self, _: &ApiKey) -> Result<(), StoreError> {
+            std::future::pending().await
+        }
+
+        async fn api_key(&self, _: &str) -> Result<Option<ApiKey>, StoreError> {
+            std::future::pending().await
+        }
+
+        async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+            std::future::pending().await
+        }
+
+        async fn touch_api_key(&self, _: &str, _: Timestamp) -> Result<(), StoreError> {
+            std::future::pending().await
+        }
+
+        async fn revoke_api_key(&self, _: &str, _: Timestamp) -> Result<bool, StoreError> {
+            std::future::pending().await
+        }
+
+        fn connection_errors(&self) -> u64 {
+            0
         }
 
         fn pools(&self) -> Vec<PoolUsage> {
@@ -105,7 +167,7 @@ mod tests {
             .header("content-type", "application/json")
             .body(Body::from(body.to_owned()))
             .expect("a request");
-        router(app.clone())
+        router(app.clone(), false)
             .oneshot(request)
             .await
             .expect("an answer")
@@ -185,7 +247,7 @@ mod tests {
     #[tokio::test]
     async fn a_caller_who_goes_away_is_counted_once_and_no_longer_in_flight() {
         let app = defective();
-        let service = router(app.clone());
+        let service = router(app.clone(), false);
         let request = Request::get("/items")
             .body(Body::empty())
             .expect("a request");

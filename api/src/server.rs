@@ -14,11 +14,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::app::App;
-use crate::router::router;
+use crate::router::{operator_router, router};
 use crate::settings::Settings;
 use crate::stop::{self, Stop};
-use crate::storage::sqlite::SqliteStore;
-use crate::storage::{Schema, StoreError};
+use crate::storage::{self, Schema, StoreError};
 
 /// A head must come within this, and a kept connection must say something. Above the 60 s
 /// idle time of an AWS load balancer, which would otherwise send into a closing connection.
@@ -37,7 +36,9 @@ const CLOSE_TIME_MAX: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address is taken or not ours.
-    #[error("cannot listen on {address}: {source}; choose another in OPSCONSOLE_API_LISTEN")]
+    #[error(
+        "cannot listen on {address}: {source}; choose another in OPSCONSOLE_API_LISTEN or OPSCONSOLE_API_OPERATOR_LISTEN"
+    )]
     Listen {
         /// What was asked for.
         address: SocketAddr,
@@ -68,15 +69,16 @@ pub enum StartError {
 /// See [`StartError`].
 pub async fn run(settings: Settings) -> Result<(), StartError> {
     let mut stops = stop::listen(settings.exit_with_parent)?;
-    let store = SqliteStore::new(&settings.database_url).map_err(fatal)?;
-    let app = App::new(&settings, Box::new(store));
-    let listener =
-        TcpListener::bind(settings.listen)
-            .await
-            .map_err(|source| StartError::Listen {
-                address: settings.listen,
-                source,
-            })?;
+    let store = storage::open(&settings).map_err(fatal)?;
+    let app = App::new(&settings, store);
+    let listener = listen(settings.listen).await?;
+    let operator_listener = match settings.operator_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    if let Some(listener) = &operator_listener {
+        tracing::info!(address = %listener.local_addr()?, "listening for operators");
+    }
     tracing::info!(
         address = %listener.local_addr()?,
         git_sha = settings.git_sha,
@@ -92,10 +94,15 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
         );
     }
 
-    let connections = Connections::new(router(app.clone()));
+    let connections = Connections::new(router(app.clone(), operator_listener.is_some()));
+    if let Some(listener) = operator_listener {
+        // Scrapers and operators are served to the very end, so that they can watch the drain.
+        let operators = Connections::new(operator_router(app.clone()));
+        tokio::spawn(async move { operators.accept_from(&listener).await });
+    }
     let stop = tokio::select! {
         stop = stops.recv() => stop.unwrap_or(Stop::Terminated),
-        error = keep_migrated(&app) => return Err(fatal(error)),
+        error = keep_migrated(&app, settings.migrate_on_start) => return Err(fatal(error)),
         () = crash(&app) => return Err(StartError::Crash),
         never = connections.accept_from(&listener) => match never {},
     };
@@ -111,6 +118,12 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     let _ = timeout(CLOSE_TIME_MAX, app.store.close()).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::Listen { address, source })
 }
 
 /// Says goodbye in two steps and tells whether every request was finished in time. First the
@@ -205,9 +218,9 @@ impl Connections {
     }
 }
 
-/// Brings the schema up at the start, and again whenever it is found behind. Returns only
-/// what no waiting can mend.
-async fn keep_migrated(app: &App) -> StoreError {
+/// Brings the schema up at the start, or waits for `migrate` to do it, and again whenever it
+/// is found behind. Returns only what no waiting can mend.
+async fn keep_migrated(app: &App, by_ourselves: bool) -> StoreError {
     const PAUSE_MIN: Duration = Duration::from_millis(50);
     const PAUSE_MAX: Duration = Duration::from_secs(5);
     // Only the start may make a new database: later a missing file is one that was taken
@@ -215,7 +228,18 @@ async fn keep_migrated(app: &App) -> StoreError {
     let mut create = true;
     let mut pause = PAUSE_MIN;
     loop {
-        match app.store.migrate(create).await {
+        let outcome = if by_ourselves {
+            app.store.migrate(create).await
+        } else {
+            match app.store.schema().await {
+                Ok(Schema::Behind) => Err(StoreError::Unavailable {
+                    reason: "migrations are pending: run opsconsole-api migrate".into(),
+                    retry_after: pause,
+                }),
+                outcome => outcome.map(drop),
+            }
+        };
+        match outcome {
             Ok(()) => {
                 tracing::info!(
                     after_ms = app.about.started.elapsed().as_millis() as u64,

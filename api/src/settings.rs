@@ -1,10 +1,14 @@
-//! Settings from the environment, validated at start with every mistake listed at once.
+//! Settings from the environment and a file, validated at start with every mistake listed at once.
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use secrecy::SecretString;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use tracing::level_filters::LevelFilter;
 
@@ -18,7 +22,7 @@ const DRAIN_SECONDS_MAX: u64 = 120;
 const PRODUCTION_NAMES: [&str; 3] = ["prod", "production", "live"];
 
 /// The names this release knows, without [`PREFIX`].
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 26] = [
     "LISTEN",
     "DATABASE_URL",
     "RELEASE",
@@ -29,6 +33,17 @@ const KNOWN: [&str; 15] = [
     "EXIT_WITH_PARENT",
     "LOCAL_CLOUD",
     "REHEARSAL",
+    "CONFIG_FILE",
+    "DATABASE_URL_FILE",
+    "DATABASE_CONNECTIONS",
+    "MIGRATE_ON_START",
+    "OPERATOR_LISTEN",
+    "AUTH",
+    "ADMIN_KEY",
+    "ADMIN_KEY_FILE",
+    "RATE_LIMIT_PER_SECOND",
+    "CORS_ORIGINS",
+    "REQUEST_SECONDS",
     "FAULT_CRASH_AFTER_MS",
     "FAULT_NEVER_READY",
     "FAULT_FAIL_PERCENT",
@@ -55,6 +70,26 @@ pub struct Settings {
     pub log_level: LevelFilter,
     /// Stop when standard input ends: the parent holds the other end.
     pub exit_with_parent: bool,
+    /// The most connections to Postgres that one process opens.
+    pub database_connections: u32,
+    /// Whether `serve` brings the schema up itself. By default it does on SQLite, whose file
+    /// belongs to the service, and leaves it to `migrate` on Postgres.
+    pub migrate_on_start: bool,
+    /// A second address for `/metrics` and `/admin`, which are then not on the first.
+    pub operator_listen: Option<SocketAddr>,
+    /// Whether callers must say who they are. By default they must, except in the
+    /// environment `dev` and in the local cloud.
+    pub auth_required: bool,
+    /// A key with the role admin, to make the first API keys with.
+    pub admin_key: Option<SecretString>,
+    /// Requests a second that each caller may send; nothing means no limit.
+    pub rate_limit_per_second: Option<NonZeroU32>,
+    /// Origins whose pages may read our answers.
+    pub cors_origins: Vec<String>,
+    /// The longest time that a request may take. By default longer than the waits for a lock
+    /// or a connection inside it, so that those get their own, clearer answer, and shorter
+    /// than the 60 s of an AWS load balancer.
+    pub request_time_max: Duration,
     /// What goes wrong on purpose; all off unless rehearsal is on.
     pub faults: Faults,
     /// Variables with our prefix that this release does not know. They do not stop the
@@ -77,6 +112,15 @@ pub struct Faults {
     pub leak_kib_per_request: usize,
 }
 
+/// The databases that this release serves from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// A file on a local disk.
+    Sqlite,
+    /// A server that tasks on several machines share.
+    Postgres,
+}
+
 /// The URL of the database; its text is never shown, since a URL may hold a password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl(String);
@@ -85,10 +129,21 @@ impl DatabaseUrl {
     /// Checks that this release can serve from the URL.
     ///
     /// # Errors
-    /// Another backend than SQLite, or SQLite in memory, which tasks cannot share.
+    /// Another backend than SQLite and Postgres, or SQLite in memory, which tasks cannot share.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return match PgConnectOptions::from_str(text) {
+                Ok(_) => Ok(Self(text.to_owned())),
+                // What the parser says may repeat the password.
+                Err(_) => Err("cannot be read as a postgres:// URL; \
+                               use postgres://user:password@host/database"
+                    .into()),
+            };
+        }
         let Some(rest) = text.strip_prefix("sqlite:") else {
-            return Err("is not a sqlite:// URL; use for example sqlite:///data/api.db".into());
+            return Err("is neither a sqlite:// nor a postgres:// URL; \
+                        use for example sqlite:///data/api.db"
+                .into());
         };
         if rest.contains(":memory:") || rest.contains("mode=memory") {
             return Err(
@@ -104,6 +159,16 @@ impl DatabaseUrl {
             );
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// Which kind of database it names.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        if self.0.starts_with("postgres") {
+            Backend::Postgres
+        } else {
+            Backend::Sqlite
+        }
     }
 
     /// The URL itself, for the driver only.
@@ -147,6 +212,16 @@ impl Settings {
                 Err(_) => errors.push(mistake(name, "is not valid UTF-8")),
             }
         }
+        let file = variables
+            .iter()
+            .find(|(name, value)| name == "CONFIG_FILE" && !value.is_empty());
+        if let Some((_, path)) = file {
+            match file_pairs(Path::new(path)) {
+                // Behind those of the environment, which are found first.
+                Ok(pairs) => variables.extend(pairs),
+                Err(problem) => errors.push(mistake("CONFIG_FILE", &problem)),
+            }
+        }
         match Self::from_pairs(&variables) {
             Ok(settings) if errors.is_empty() => Ok(settings),
             Ok(_) => Err(errors),
@@ -171,11 +246,27 @@ impl Settings {
             text.parse()
                 .map_err(|_| "is not an address and port; use for example 0.0.0.0:8080".into())
         });
-        let database_url = reader.parsed(
-            "DATABASE_URL",
-            "sqlite://opsconsole-api.db",
-            DatabaseUrl::parse,
-        );
+        let url = reader.secret("DATABASE_URL", "DATABASE_URL_FILE");
+        let url = url.as_deref().unwrap_or("sqlite://opsconsole-api.db");
+        let database_url = reader.checked("DATABASE_URL", DatabaseUrl::parse(url));
+        let database_connections = reader.number("DATABASE_CONNECTIONS", 8, 1000).max(1);
+        let on_sqlite = database_url
+            .as_ref()
+            .is_none_or(|url| url.backend() == Backend::Sqlite);
+        let migrate_on_start = reader.switch_or("MIGRATE_ON_START", on_sqlite);
+        let operator_listen = reader.get("OPERATOR_LISTEN").map(str::parse);
+        let operator_listen = operator_listen.and_then(|parsed| {
+            reader.checked(
+                "OPERATOR_LISTEN",
+                parsed.map_err(|_| {
+                    "is not an address and port; use for example 127.0.0.1:9090".to_owned()
+                }),
+            )
+        });
+        let cors_origins = reader
+            .parsed("CORS_ORIGINS", "", parse_origins)
+            .unwrap_or_default();
+        let request_seconds = reader.number("REQUEST_SECONDS", 15, 300).max(1);
         let drain = reader.number("DRAIN_SECONDS", 25, DRAIN_SECONDS_MAX);
         let log_level = reader.parsed("LOG_LEVEL", "info", |text| {
             text.parse()
@@ -193,6 +284,22 @@ impl Settings {
                  in the local cloud: unset it",
             ));
         }
+        let is_open_by_default = local_cloud || environment == "dev";
+        let auth_required = reader.switch_or("AUTH", !is_open_by_default);
+        if !auth_required && production && !local_cloud {
+            reader.errors.push(mistake(
+                "AUTH",
+                "is off in an environment declared production: leave it on",
+            ));
+        }
+        let admin_key = reader
+            .secret("ADMIN_KEY", "ADMIN_KEY_FILE")
+            .and_then(|key| {
+                let checked = check_admin_key(&key, environment == "dev");
+                reader.checked("ADMIN_KEY", checked)
+            });
+        let rate_default = if auth_required { 200 } else { 0 };
+        let rate = reader.number("RATE_LIMIT_PER_SECOND", rate_default, 1_000_000);
         let faults = if rehearsal {
             reader.faults()
         } else {
@@ -207,6 +314,14 @@ impl Settings {
             drain: Duration::from_secs(drain),
             log_level: log_level.unwrap_or(LevelFilter::INFO),
             exit_with_parent,
+            database_connections: u32::try_from(database_connections).unwrap_or(u32::MAX),
+            migrate_on_start,
+            operator_listen,
+            auth_required,
+            admin_key,
+            rate_limit_per_second: u32::try_from(rate).ok().and_then(NonZeroU32::new),
+            cors_origins,
+            request_time_max: Duration::from_secs(request_seconds),
             faults,
             unknown: variables
                 .iter()
@@ -257,6 +372,37 @@ impl Reader<'_> {
         }
     }
 
+    /// The value, or nothing after noting the problem.
+    fn checked<T>(&mut self, name: &str, outcome: Result<T, String>) -> Option<T> {
+        outcome
+            .map_err(|problem| self.errors.push(mistake(name, &problem)))
+            .ok()
+    }
+
+    /// A secret given itself or by the name of the file it is mounted at.
+    fn secret(&mut self, name: &str, file_name: &str) -> Option<String> {
+        if let Some(value) = self.get(name) {
+            return Some(value.to_owned());
+        }
+        let path = self.get(file_name)?.to_owned();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Some(text.trim().to_owned()),
+            Err(error) => {
+                let problem = format!("names {path}, which cannot be read: {error}");
+                self.errors.push(mistake(file_name, &problem));
+                None
+            }
+        }
+    }
+
+    fn switch_or(&mut self, name: &str, default: bool) -> bool {
+        if self.get(name).is_some() {
+            self.switch(name)
+        } else {
+            default
+        }
+    }
+
     fn number(&mut self, name: &str, default: u64, max: u64) -> u64 {
         self.parsed(name, &default.to_string(), |text| {
             text.parse()
@@ -303,6 +449,75 @@ impl Reader<'_> {
             .unwrap_or_default(),
         }
     }
+}
+
+/// The keys of a TOML file as the names of variables: `drain_seconds = 5` is DRAIN_SECONDS.
+fn file_pairs(path: &Path) -> Result<Vec<(String, String)>, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("names {}, which cannot be read: {error}", path.display()))?;
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        // The whole message would show the line, which may hold a secret.
+        format!(
+            "names {}, which is not TOML: {}",
+            path.display(),
+            error.message()
+        )
+    })?;
+    table
+        .into_iter()
+        .map(|(name, value)| {
+            let value = match value {
+                toml::Value::String(text) => text,
+                toml::Value::Integer(number) => number.to_string(),
+                toml::Value::Float(number) => number.to_string(),
+                toml::Value::Boolean(is_on) => if is_on { "on" } else { "off" }.to_owned(),
+                _ => {
+                    return Err(format!(
+                        "names {}, where {name} is not a single value",
+                        path.display()
+                    ));
+                }
+            };
+            Ok((name.to_ascii_uppercase(), value))
+        })
+        .collect()
+}
+
+/// Origins with commas between, each as browsers write it: scheme, host, port if unusual.
+fn parse_origins(text: &str) -> Result<Vec<String>, String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|origin| !origin.is_empty())
+        .map(|origin| match url::Url::parse(origin) {
+            Ok(url) if url.origin().ascii_serialization() == origin => Ok(origin.to_owned()),
+            _ => Err(format!(
+                "holds {origin:?}, which is no origin; use for example https://example.com"
+            )),
+        })
+        .collect()
+}
+
+/// Long enough not to be guessed; outside dev also none that stands in an example.
+fn check_admin_key(key: &str, is_dev: bool) -> Result<SecretString, String> {
+    const LENGTH_MIN: usize = 24;
+    let lower = key.to_ascii_lowercase();
+    let is_example = [
+        "changeme",
+        "change-me",
+        "default",
+        "example",
+        "password",
+        "secret",
+    ]
+    .iter()
+    .any(|word| lower.contains(word));
+    if is_example && !is_dev {
+        return Err("is one from an example: make your own, such as openssl rand -hex 32".into());
+    }
+    if key.len() < LENGTH_MIN {
+        return Err(format!("has fewer than {LENGTH_MIN} characters"));
+    }
+    Ok(key.to_owned().into())
 }
 
 fn mistake(name: &str, problem: &str) -> SettingsError {
@@ -402,6 +617,65 @@ mod tests {
         ] {
             assert!(DatabaseUrl::parse(url).is_err(), "{url} must be refused");
         }
+    }
+
+    #[test]
+    fn keys_are_asked_for_unless_the_environment_is_dev_or_the_local_cloud() {
+        assert!(!read(&[]).expect("valid").auth_required);
+        let staging = [("ENVIRONMENT", "staging")];
+        let settings = read(&staging).expect("valid");
+        assert!(settings.auth_required);
+        assert_eq!(
+            settings.rate_limit_per_second.map(NonZeroU32::get),
+            Some(200)
+        );
+        assert!(
+            !read(&[("ENVIRONMENT", "prod"), ("LOCAL_CLOUD", "on")])
+                .expect("valid")
+                .auth_required
+        );
+        let errors = read(&[("ENVIRONMENT", "prod"), ("AUTH", "off")]).expect_err("open");
+        assert_eq!(errors[0].variable, "OPSCONSOLE_API_AUTH");
+    }
+
+    #[test]
+    fn an_admin_key_from_an_example_is_refused_outside_dev() {
+        let key = ("ADMIN_KEY", "changeme-changeme-changeme");
+        read(&[key]).expect("dev may");
+        let errors = read(&[key, ("ENVIRONMENT", "staging")]).expect_err("an example");
+        assert_eq!(errors[0].variable, "OPSCONSOLE_API_ADMIN_KEY");
+        assert!(read(&[("ADMIN_KEY", "short")]).is_err());
+        let settings = read(&[key]).expect("valid");
+        assert!(!format!("{settings:?}").contains("changeme"));
+    }
+
+    #[test]
+    fn a_file_gives_what_the_environment_does_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("api.toml");
+        std::fs::write(&path, "drain_seconds = 7\nexit_with_parent = true\n").expect("written");
+        let mut pairs = vec![("DRAIN_SECONDS".to_owned(), "9".to_owned())];
+        pairs.extend(file_pairs(&path).expect("read"));
+        let settings = Settings::from_pairs(&pairs).expect("valid");
+        assert_eq!(settings.drain, Duration::from_secs(9));
+        assert!(settings.exit_with_parent);
+
+        std::fs::write(&path, "database_url = 'postgres://u:hidden@h\n").expect("written");
+        let problem = file_pairs(&path).expect_err("the quote is not closed");
+        assert!(!problem.contains("hidden"), "{problem}");
+    }
+
+    #[test]
+    fn a_secret_may_lie_in_a_mounted_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("url");
+        std::fs::write(&path, "postgres://api:hidden@db/items\n").expect("written");
+        let path = path.to_str().expect("UTF-8");
+        let settings = read(&[("DATABASE_URL_FILE", path)]).expect("valid");
+        assert_eq!(settings.database_url.backend(), Backend::Postgres);
+        assert!(!settings.migrate_on_start);
+        assert!(!format!("{settings:?}").contains("hidden"));
+        assert!(read(&[("DATABASE_URL_FILE", "/nowhere/at/all")]).is_err());
     }
 
     #[test]

@@ -1,59 +1,238 @@
-//! The resource `/items`: create one, read one, page through all.
+//! The resource `/items`: create, read, replace, change, delete one; page through all.
 
 mod cursor;
+mod listing;
 mod model;
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::{Json, Router, routing};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 pub(crate) use cursor::Cursor;
-pub(crate) use model::{Item, ItemId, NewItem};
+pub(crate) use listing::{Listing, Order};
+pub(crate) use model::{Item, ItemId, ItemPatch, NewItem};
 
 use crate::app::App;
-use crate::problem::ApiError;
+use crate::auth::Principal;
+use crate::problem::{ApiError, FieldError};
+use crate::storage::{IdempotentRequest, Once};
 
 /// The page size when none is asked for.
 const PAGE_SIZE_DEFAULT: u32 = 20;
 /// The largest page: bounds the memory and time of one request.
 const PAGE_SIZE_MAX: u32 = 100;
+/// draft-ietf-httpapi-idempotency-key-header leaves the length open; a UUID has 36.
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// On an answer that was given before.
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// With `If-Match: *` a change is tried again on top of another's this many times.
+const OVERTAKEN_MAX: usize = 5;
 
 /// The routes of this resource.
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/items", routing::get(list).post(create))
-        .route("/items/{id}", routing::get(read))
+        .route(
+            "/items/{id}",
+            routing::get(read).put(replace).patch(change).delete(remove),
+        )
 }
 
-/// Stores a new item and answers with it and its address.
+/// Stores a new item and answers with it and its address. With an `Idempotency-Key` the same
+/// request gets the same answer again and has its effect once.
 async fn create(
     State(app): State<App>,
+    principal: Option<Extension<Principal>>,
+    headers: HeaderMap,
     body: Result<Json<NewItem>, JsonRejection>,
-) -> Result<impl IntoResponse, ApiError> {
+) -> Result<Response, ApiError> {
     let Json(new) = body?;
+    let Some(key) = headers.get(IDEMPOTENCY_KEY) else {
+        let item = new.check().map_err(ApiError::InvalidFields)?;
+        app.store.insert_item(&item).await?;
+        app.metrics.items_created.inc();
+        return Ok(created(&item));
+    };
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()))
+        .ok_or_else(|| {
+            ApiError::BadRequest(format!(
+                "The header Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible \
+                 ASCII characters."
+            ))
+        })?;
+    let request = IdempotentRequest {
+        principal: principal.map_or_else(|| "anonymous".into(), |found| found.0.name),
+        key: key.to_owned(),
+        // Of the values, so that blanks between them make no difference.
+        fingerprint: Sha256::digest(serde_json::to_vec(&new).map_err(|error| {
+            ApiError::Internal {
+                cause: format!("a body that was read cannot be written: {error}"),
+            }
+        })?)
+        .into(),
+    };
     let item = new.check().map_err(ApiError::InvalidFields)?;
-    app.store.insert_item(&item).await?;
-    app.metrics.items_created.inc();
-    let location = format!("/items/{}", item.id);
-    Ok((
-        StatusCode::CREATED,
-        [(header::LOCATION, location)],
-        Json(item),
-    ))
+    let answer = serde_json::to_string(&item).map_err(|error| ApiError::Internal {
+        cause: format!("an item cannot be written: {error}"),
+    })?;
+    match app.store.insert_item_once(&item, &request, &answer).await? {
+        Once::Done => {
+            app.metrics.items_created.inc();
+            Ok(created(&item))
+        }
+        Once::Before(answer) => {
+            let item: Item = serde_json::from_str(&answer).map_err(|error| ApiError::Internal {
+                cause: format!("a stored answer cannot be read: {error}"),
+            })?;
+            let replayed = [(IDEMPOTENCY_REPLAYED, "true")];
+            Ok((replayed, created(&item)).into_response())
+        }
+        Once::Conflict => Err(ApiError::IdempotencyConflict),
+    }
+}
+
+fn created(item: &Item) -> Response {
+    let headers = [
+        (header::LOCATION, format!("/items/{}", item.id)),
+        (header::ETAG, item.etag()),
+    ];
+    (StatusCode::CREATED, headers, Json(item)).into_response()
+}
+
+fn with_etag(item: &Item) -> Response {
+    ([(header::ETAG, item.etag())], Json(item)).into_response()
 }
 
 /// One item. An id that no item can have is one that no item has.
 async fn read(
     State(app): State<App>,
+    headers: HeaderMap,
     id: Result<Path<String>, PathRejection>,
-) -> Result<Json<Item>, ApiError> {
+) -> Result<Response, ApiError> {
+    let item = find(&app, id).await?;
+    let etag = item.etag();
+    let unchanged = Tags::from(&headers, &header::IF_NONE_MATCH)
+        .is_some_and(|tags| tags.contains_weakly(&etag));
+    if unchanged {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
+    }
+    Ok(with_etag(&item))
+}
+
+/// Puts other values in place of all of an item's.
+async fn replace(
+    State(app): State<App>,
+    headers: HeaderMap,
+    id: Result<Path<String>, PathRejection>,
+    body: Result<Json<NewItem>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let Json(new) = body?;
+    update(&app, &headers, id, |old| new.clone().replace(old)).await
+}
+
+/// Changes the values that are given: a JSON merge patch (RFC 7396).
+async fn change(
+    State(app): State<App>,
+    headers: HeaderMap,
+    id: Result<Path<String>, PathRejection>,
+    body: Result<Json<ItemPatch>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let Json(patch) = body?;
+    update(&app, &headers, id, |old| patch.clone().apply(old)).await
+}
+
+async fn remove(
+    State(app): State<App>,
+    headers: HeaderMap,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<StatusCode, ApiError> {
+    let tags = Tags::required(&headers)?;
+    let mut item = find(&app, id).await?;
+    for _ in 0..OVERTAKEN_MAX {
+        tags.must_contain(&item)?;
+        if app.store.delete_item(item.id, item.version).await? {
+            return Ok(StatusCode::NO_CONTENT);
+        }
+        item = app
+            .store
+            .item(item.id)
+            .await?
+            .ok_or(ApiError::ItemNotFound)?;
+    }
+    Err(ApiError::PreconditionFailed)
+}
+
+/// Writes what `change` makes of an item, if the caller has seen its present state.
+async fn update(
+    app: &App,
+    headers: &HeaderMap,
+    id: Result<Path<String>, PathRejection>,
+    change: impl Fn(Item) -> Result<Item, Vec<FieldError>>,
+) -> Result<Response, ApiError> {
+    let tags = Tags::required(headers)?;
+    let mut old = find(app, id).await?;
+    for _ in 0..OVERTAKEN_MAX {
+        tags.must_contain(&old)?;
+        let id = old.id;
+        let item = change(old).map_err(ApiError::InvalidFields)?;
+        if app.store.update_item(&item).await? {
+            return Ok(with_etag(&item));
+        }
+        old = app.store.item(id).await?.ok_or(ApiError::ItemNotFound)?;
+    }
+    Err(ApiError::PreconditionFailed)
+}
+
+async fn find(app: &App, id: Result<Path<String>, PathRejection>) -> Result<Item, ApiError> {
     let Path(id) = id?;
     let id = ItemId::parse(&id).ok_or(ApiError::ItemNotFound)?;
-    let item = app.store.item(id).await?;
-    item.map(Json).ok_or(ApiError::ItemNotFound)
+    app.store.item(id).await?.ok_or(ApiError::ItemNotFound)
+}
+
+/// The entity tags of a precondition (RFC 9110 §13.1), several headers taken as one list.
+struct Tags(Vec<String>);
+
+impl Tags {
+    fn from(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
+        // Ours hold no comma, so none of a caller's that could match does.
+        let tags: Vec<_> = headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|text| text.split(','))
+            .map(|tag| tag.trim().to_owned())
+            .collect();
+        headers.contains_key(name).then_some(Self(tags))
+    }
+
+    fn required(headers: &HeaderMap) -> Result<Self, ApiError> {
+        Self::from(headers, &header::IF_MATCH).ok_or(ApiError::PreconditionRequired)
+    }
+
+    /// Strong comparison: what a weak tag names is not surely the same state.
+    fn must_contain(&self, item: &Item) -> Result<(), ApiError> {
+        let etag = item.etag();
+        if self.0.iter().any(|tag| tag == "*" || *tag == etag) {
+            Ok(())
+        } else {
+            Err(ApiError::PreconditionFailed)
+        }
+    }
+
+    fn contains_weakly(&self, etag: &str) -> bool {
+        self.0
+            .iter()
+            .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+    }
 }
 
 #[derive(Deserialize)]
@@ -61,6 +240,10 @@ async fn read(
 struct ListQuery {
     limit: Option<u32>,
     cursor: Option<String>,
+    sort: Option<String>,
+    name_contains: Option<String>,
+    created_from: Option<Timestamp>,
+    created_before: Option<Timestamp>,
 }
 
 #[derive(Serialize)]
@@ -70,8 +253,7 @@ struct Page {
     next_cursor: Option<Cursor>,
 }
 
-/// A page of items, oldest first, so that what is added meanwhile comes at the end and no
-/// item is seen twice or missed.
+/// A page of the items that are wanted. The caller repeats filter and order with each cursor.
 async fn list(
     State(app): State<App>,
     query: Result<Query<ListQuery>, QueryRejection>,
@@ -93,8 +275,21 @@ async fn list(
             )
         })?),
     };
+    let order = match query.sort.as_deref() {
+        None | Some("") => Order::default(),
+        Some(text) => Order::parse(text).ok_or_else(|| {
+            ApiError::BadRequest("The parameter sort must be created_at or -created_at.".to_owned())
+        })?,
+    };
+    let listing = Listing {
+        cursor,
+        order,
+        name_contains: query.name_contains.filter(|text| !text.is_empty()),
+        created_from: query.created_from,
+        created_before: query.created_before,
+    };
     // One more than asked for tells whether there is a next page.
-    let mut found = app.store.items_after(cursor, limit + 1).await?;
+    let mut found = app.store.items(&listing, limit + 1).await?;
     let has_more = found.len() > limit as usize;
     found.truncate(limit as usize);
     let next_cursor = found.last().filter(|_| has_more).map(|(cursor, _)| *cursor);

@@ -11,13 +11,18 @@ const NAME_CHARS_MAX: usize = 200;
 const DESCRIPTION_CHARS_MAX: usize = 4_000;
 
 /// The public id of an item; UUID version 7, so that neighbours in time are neighbours on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub(crate) struct ItemId(Uuid);
 
 impl ItemId {
     fn new() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// The id as the type that databases know.
+    pub(crate) fn uuid(self) -> Uuid {
+        self.0
     }
 
     /// Reads an id as it is written; nothing if no item can have it.
@@ -26,9 +31,23 @@ impl ItemId {
     }
 }
 
+impl From<Uuid> for ItemId {
+    fn from(id: Uuid) -> Self {
+        Self(id)
+    }
+}
+
 impl std::fmt::Display for ItemId {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(formatter)
+    }
+}
+
+impl TryFrom<String> for ItemId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text).ok_or_else(|| format!("{text:?} is not the id of an item"))
     }
 }
 
@@ -39,17 +58,28 @@ impl From<ItemId> for String {
 }
 
 /// An item as it is stored and answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Item {
     pub(crate) id: ItemId,
     pub(crate) name: String,
     pub(crate) description: Option<String>,
     /// UTC, to the millisecond.
     pub(crate) created_at: Timestamp,
+    /// UTC, to the millisecond; equal to `created_at` until the first change.
+    pub(crate) updated_at: Timestamp,
+    /// Counts the changes from 1; what the entity tag is made of.
+    pub(crate) version: i64,
+}
+
+impl Item {
+    /// The strong entity tag of this state of the item (RFC 9110 §8.8.3).
+    pub(crate) fn etag(&self) -> String {
+        format!("\"{}\"", self.version)
+    }
 }
 
 /// The body that makes an item.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewItem {
     name: String,
@@ -62,6 +92,35 @@ impl NewItem {
     /// # Errors
     /// Every field that is not as it must be.
     pub(crate) fn check(self) -> Result<Item, Vec<FieldError>> {
+        let (name, description) = self.fields()?;
+        // What is answered now must equal what is read later: milliseconds are stored.
+        let now = now();
+        Ok(Item {
+            id: ItemId::new(),
+            name,
+            description,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        })
+    }
+
+    /// The item that takes the place of `old` (PUT).
+    ///
+    /// # Errors
+    /// Every field that is not as it must be.
+    pub(crate) fn replace(self, old: Item) -> Result<Item, Vec<FieldError>> {
+        let (name, description) = self.fields()?;
+        Ok(Item {
+            name,
+            description,
+            updated_at: now(),
+            version: old.version + 1,
+            ..old
+        })
+    }
+
+    fn fields(self) -> Result<(String, Option<String>), Vec<FieldError>> {
         let mut errors = Vec::new();
         let name = self.name.trim();
         if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
@@ -95,15 +154,47 @@ impl NewItem {
         if !errors.is_empty() {
             return Err(errors);
         }
-        // What is answered now must equal what is read later: milliseconds are stored.
-        let now = Timestamp::now();
-        Ok(Item {
-            id: ItemId::new(),
-            name: name.to_owned(),
-            description: Some(description).filter(|text| !text.is_empty()),
-            created_at: Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now),
-        })
+        Ok((
+            name.to_owned(),
+            Some(description).filter(|text| !text.is_empty()),
+        ))
     }
+}
+
+/// The body that changes some fields: a JSON merge patch (RFC 7396), where null removes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ItemPatch {
+    name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    description: Option<Option<String>>,
+}
+
+impl ItemPatch {
+    /// The item after the change.
+    ///
+    /// # Errors
+    /// Every field that is not as it must be.
+    pub(crate) fn apply(self, old: Item) -> Result<Item, Vec<FieldError>> {
+        NewItem {
+            name: self.name.unwrap_or_else(|| old.name.clone()),
+            description: self.description.unwrap_or_else(|| old.description.clone()),
+        }
+        .replace(old)
+    }
+}
+
+/// Tells a field that is null from one that is not there.
+fn present<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// The present time as it is stored: to the millisecond.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
 #[cfg(test)]

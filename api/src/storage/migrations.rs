@@ -4,9 +4,17 @@ use sqlx::migrate::Migrator;
 
 use super::Schema;
 
-/// Embedded at build time. Migrations of later releases are not in it and are left alone.
-pub(super) fn migrator() -> Migrator {
-    let mut migrator = sqlx::migrate!("./migrations");
+/// Those for SQLite, embedded at build time. Migrations of later releases are not in it and
+/// are left alone.
+pub(super) fn sqlite() -> Migrator {
+    let mut migrator = sqlx::migrate!("./migrations/sqlite");
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+/// Those for Postgres; otherwise as [`sqlite`].
+pub(super) fn postgres() -> Migrator {
+    let mut migrator = sqlx::migrate!("./migrations/postgres");
     migrator.set_ignore_missing(true);
     migrator
 }
@@ -14,9 +22,9 @@ pub(super) fn migrator() -> Migrator {
 /// A migration as its version and the checksum of its text.
 pub(super) type Applied = (i64, Vec<u8>);
 
-/// The migrations of this release.
-pub(super) fn ours() -> Vec<Applied> {
-    migrator()
+/// What a migrator brings, to be compared with what a database has.
+pub(super) fn ours(migrator: &Migrator) -> Vec<Applied> {
+    migrator
         .iter()
         .map(|migration| (migration.version, migration.checksum.to_vec()))
         .collect()
@@ -73,8 +81,19 @@ mod tests {
     }
 
     #[test]
+    fn both_backends_have_the_same_steps() {
+        let versions = |migrator: &Migrator| -> Vec<_> {
+            ours(migrator)
+                .into_iter()
+                .map(|(version, _)| version)
+                .collect()
+        };
+        assert_eq!(versions(&sqlite()), versions(&postgres()));
+    }
+
+    #[test]
     fn migrations_only_expand() {
-        for migration in migrator().iter() {
+        for migration in sqlite().iter().chain(postgres().iter()) {
             let sql: String = migration
                 .sql
                 .as_str()

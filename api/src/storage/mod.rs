@@ -2,13 +2,21 @@
 
 mod database_file;
 mod migrations;
+pub(crate) mod postgres;
 pub(crate) mod sqlite;
+
+#[cfg(test)]
+mod conformance;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::items::{Cursor, Item, ItemId};
+use jiff::Timestamp;
+
+use crate::auth::ApiKey;
+use crate::items::{Cursor, Item, ItemId, Listing};
+use crate::settings::{Backend, Settings};
 
 /// What the API asks of a database. Calls may come at the same time from many requests and
 /// from other processes.
@@ -27,22 +35,91 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Stores a new item.
     async fn insert_item(&self, item: &Item) -> Result<(), StoreError>;
 
+    /// Stores a new item together with the key of its request and the answer, in one
+    /// transaction, unless the key was used before.
+    async fn insert_item_once(
+        &self,
+        item: &Item,
+        request: &IdempotentRequest,
+        answer: &str,
+    ) -> Result<Once, StoreError>;
+
+    /// Writes `item` where the stored one has the version before it. Tells whether it did.
+    async fn update_item(&self, item: &Item) -> Result<bool, StoreError>;
+
+    /// Removes the item where it has this version. Tells whether it did.
+    async fn delete_item(&self, id: ItemId, version: i64) -> Result<bool, StoreError>;
+
     /// The item with this id, if there is one.
     async fn item(&self, id: ItemId) -> Result<Option<Item>, StoreError>;
 
-    /// At most `limit` items in the order they were stored, after the place a cursor names,
-    /// each with the cursor of its own place.
-    async fn items_after(
-        &self,
-        cursor: Option<Cursor>,
-        limit: u32,
-    ) -> Result<Vec<(Cursor, Item)>, StoreError>;
+    /// At most `limit` items that a listing wants, after the place its cursor names, each with
+    /// the cursor of its own place.
+    async fn items(&self, listing: &Listing, limit: u32)
+    -> Result<Vec<(Cursor, Item)>, StoreError>;
+
+    /// Stores a new API key.
+    async fn insert_api_key(&self, key: &ApiKey) -> Result<(), StoreError>;
+
+    /// The API key with this prefix, revoked and expired ones included.
+    async fn api_key(&self, prefix: &str) -> Result<Option<ApiKey>, StoreError>;
+
+    /// Every API key, oldest first.
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError>;
+
+    /// Notes that a key was used.
+    async fn touch_api_key(&self, prefix: &str, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Ends a key for good. Tells whether there was one that had not ended.
+    async fn revoke_api_key(&self, prefix: &str, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Failures to reach the database or to get a connection, since the start.
+    fn connection_errors(&self) -> u64;
 
     /// How the connections are used now.
     fn pools(&self) -> Vec<PoolUsage>;
 
     /// Closes every connection.
     async fn close(&self);
+}
+
+/// A request that its caller may send twice and that must have one effect.
+#[derive(Clone, Debug)]
+pub(crate) struct IdempotentRequest {
+    /// Who sent it; keys of different callers have nothing to do with each other.
+    pub(crate) principal: String,
+    /// The caller's own name for it.
+    pub(crate) key: String,
+    /// SHA-256 of the method, path and body.
+    pub(crate) fingerprint: [u8; 32],
+}
+
+/// What became of a request with a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Once {
+    /// It was the first: stored.
+    Done,
+    /// It came before, with this answer.
+    Before(String),
+    /// The key came before with another request.
+    Conflict,
+}
+
+/// How long a key is remembered.
+pub(crate) const IDEMPOTENCY_HOURS: i64 = 24;
+
+/// The store that the settings name, without touching it yet.
+///
+/// # Errors
+/// The URL cannot be used.
+pub(crate) fn open(settings: &Settings) -> Result<Box<dyn Store>, StoreError> {
+    Ok(match settings.database_url.backend() {
+        Backend::Sqlite => Box::new(sqlite::SqliteStore::new(&settings.database_url)?),
+        Backend::Postgres => Box::new(postgres::PostgresStore::new(
+            &settings.database_url,
+            settings.database_connections,
+        )?),
+    })
 }
 
 /// The schema found in the database, seen from this release.
@@ -60,7 +137,7 @@ pub(crate) enum Schema {
 /// The connections of one pool.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PoolUsage {
-    /// `read` or `write`.
+    /// `read`, `write`, or `main` where one pool does both.
     pub(crate) name: &'static str,
     /// Working on a request.
     pub(crate) used: usize,

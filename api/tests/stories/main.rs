@@ -2,11 +2,15 @@
 
 mod support;
 
+mod callers;
+mod changes;
 mod database;
 mod faults;
 mod items;
 mod logs;
 mod many_processes;
+mod on_postgres;
+mod operators;
 mod probes;
 mod problems;
 mod releases;

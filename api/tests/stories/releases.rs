@@ -79,7 +79,10 @@ async fn a_schema_that_lost_one_of_our_migrations_is_brought_up_again() {
     let api = Start::on(&path).ready().await;
     open(&path)
         .await
-        .execute("DROP TABLE items; DELETE FROM _sqlx_migrations;")
+        .execute(
+            "DROP TABLE items; DROP TABLE idempotency_keys; DROP TABLE api_keys;
+             DELETE FROM _sqlx_migrations;",
+        )
         .await
         .expect("broken");
     let answer = api.get("/readyz").await;

@@ -1,5 +1,7 @@
 //! A running API process, a client for it, and waits with a deadline.
 
+pub mod postgres;
+
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,6 +26,7 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 /// Settings of a process to be started.
 pub struct Start {
     settings: Vec<(String, String)>,
+    command: Option<&'static str>,
     folder: Option<TempDir>,
 }
 
@@ -40,6 +43,7 @@ impl Start {
     pub fn on(database: &Path) -> Self {
         Self {
             settings: Vec::new(),
+            command: None,
             folder: None,
         }
         .set("LISTEN", "127.0.0.1:0")
@@ -50,8 +54,15 @@ impl Start {
     }
 
     pub fn set(mut self, name: &str, value: &str) -> Self {
-        self.settings
-            .push((format!("OPSCONSOLE_API_{name}"), value.into()));
+        let name = format!("OPSCONSOLE_API_{name}");
+        self.settings.retain(|(known, _)| *known != name);
+        self.settings.push((name, value.into()));
+        self
+    }
+
+    /// Runs this subcommand instead of serving.
+    pub fn command(mut self, command: &'static str) -> Self {
+        self.command = Some(command);
         self
     }
 
@@ -62,6 +73,7 @@ impl Start {
     /// Starts the process and gathers its log, listening or not.
     pub fn spawn(self) -> Spawned {
         let mut child = Command::new(env!("CARGO_BIN_EXE_opsconsole-api"))
+            .args(self.command)
             .env_clear()
             .envs(self.settings)
             .stdin(Stdio::piped())

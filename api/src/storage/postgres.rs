@@ -1,0 +1,449 @@
+//! Items and keys in a Postgres database that many tasks share.
+//!
+//! `position` is taken when an insert starts, not when it commits: of two inserts at the same
+//! moment the later number may be seen first, and a caller who reads the very end of the list
+//! in between meets the other one only when it starts again.
+
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::migrate::MigrateError;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
+use uuid::Uuid;
+
+use super::{
+    IDEMPOTENCY_HOURS, IdempotentRequest, Once, PoolUsage, Schema, Store, StoreError, migrations,
+};
+use crate::auth::ApiKey;
+use crate::items::{Cursor, Item, ItemId, Listing, Order};
+use crate::settings::DatabaseUrl;
+
+/// How long a request waits for one of our connections.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that rested this long is asked whether it lives before it is used; a ping
+/// before every use would cost more than the query.
+const REST_TRUSTED: Duration = Duration::from_secs(5);
+/// The server gives a statement up after this; below the time limit of a request.
+const STATEMENT_TIMEOUT: &str = "10s";
+const COLUMNS: &str = "position, id, name, description, created_at_ms, updated_at_ms, version";
+const KEY_COLUMNS: &str = "id, prefix, secret_sha256, name, role, created_at_ms, expires_at_ms, \
+                           last_used_at_ms, revoked_at_ms";
+
+/// A Postgres database behind one pool.
+pub(crate) struct PostgresStore {
+    options: PgConnectOptions,
+    pool: PgPool,
+    connections_max: u32,
+    connection_errors: AtomicU64,
+}
+
+impl PostgresStore {
+    /// Prepares the store without a connection: a process whose database is away for the
+    /// moment starts nevertheless, not ready.
+    pub(crate) fn new(url: &DatabaseUrl, connections_max: u32) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(url.expose())
+            .map_err(|error| StoreError::Incompatible {
+                reason: error.to_string(),
+            })?
+            .application_name("opsconsole-api")
+            .disable_statement_logging();
+        let limited = options
+            .clone()
+            .options([("statement_timeout", STATEMENT_TIMEOUT)]);
+        let pool = PgPoolOptions::new()
+            .max_connections(connections_max)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, about| {
+                Box::pin(async move {
+                    if about.idle_for > REST_TRUSTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_lazy_with(limited);
+        Ok(Self {
+            options,
+            pool,
+            connections_max,
+            connection_errors: AtomicU64::new(0),
+        })
+    }
+
+    fn error(&self, error: &sqlx::Error) -> StoreError {
+        let meaning = meaning(error);
+        if matches!(meaning, StoreError::Unavailable { .. }) {
+            self.connection_errors.fetch_add(1, Ordering::Relaxed);
+        }
+        meaning
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    /// `create` means nothing here: databases are made by those who own the server.
+    async fn migrate(&self, _create: bool) -> Result<(), StoreError> {
+        let connecting = tokio::time::timeout(ACQUIRE_TIMEOUT, self.options.connect());
+        let mut connection = match connecting.await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return Err(self.error(&error)),
+            Err(_) => return Err(self.error(&sqlx::Error::PoolTimedOut)),
+        };
+        // Holds an advisory lock meanwhile, so that of two that start together one waits.
+        let outcome = migrations::postgres()
+            .run_direct(None, &mut connection, false)
+            .await;
+        // A failed close says nothing about the schema.
+        let _ = connection.close().await;
+        outcome.map_err(|error| match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+                self.error(&error)
+            }
+            error => StoreError::Incompatible {
+                reason: error.to_string(),
+            },
+        })
+    }
+
+    async fn schema(&self) -> Result<Schema, StoreError> {
+        let mut connection = self.pool.acquire().await.map_err(|e| self.error(&e))?;
+        let applied = applied(&mut connection).await.map_err(|e| self.error(&e))?;
+        migrations::compare(&applied, &migrations::ours(&migrations::postgres())).map_err(
+            |version| StoreError::Incompatible {
+                reason: format!("migration {version} has run with another text than ours"),
+            },
+        )
+    }
+
+    async fn insert_item(&self, item: &Item) -> Result<(), StoreError> {
+        let mut connection = self.pool.acquire().await.map_err(|e| self.error(&e))?;
+        insert(&mut connection, item)
+            .await
+            .map_err(|e| self.error(&e))
+    }
+
+    async fn insert_item_once(
+        &self,
+        item: &Item,
+        request: &IdempotentRequest,
+        answer: &str,
+    ) -> Result<Once, StoreError> {
+        let once = async {
+            let now = item.created_at.as_millisecond();
+            let mut transaction = self.pool.begin().await?;
+            sqlx::query("DELETE FROM idempotency_keys WHERE created_at_ms < $1")
+                .bind(now - IDEMPOTENCY_HOURS * 3_600_000)
+                .execute(&mut *transaction)
+                .await?;
+            // Waits for another request with the same key that is not committed yet.
+            let first = sqlx::query(
+                "INSERT INTO idempotency_keys (principal, key, body_sha256, answer, created_at_ms) \
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+            )
+            .bind(&request.principal)
+            .bind(&request.key)
+            .bind(request.fingerprint.as_slice())
+            .bind(answer)
+            .bind(now)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+            if first == 1 {
+                insert(&mut transaction, item).await?;
+                transaction.commit().await?;
+                return Ok(Once::Done);
+            }
+            let (fingerprint, answer): (Vec<u8>, String) = sqlx::query_as(
+                "SELECT body_sha256, answer FROM idempotency_keys \
+                 WHERE principal = $1 AND key = $2",
+            )
+            .bind(&request.principal)
+            .bind(&request.key)
+            .fetch_one(&mut *transaction)
+            .await?;
+            Ok(if fingerprint == request.fingerprint {
+                Once::Before(answer)
+            } else {
+                Once::Conflict
+            })
+        };
+        once.await.map_err(|e: sqlx::Error| self.error(&e))
+    }
+
+    async fn update_item(&self, item: &Item) -> Result<bool, StoreError> {
+        sqlx::query(
+            "UPDATE items SET name = $1, description = $2, updated_at_ms = $3, version = $4 \
+             WHERE id = $5 AND version = $4 - 1",
+        )
+        .bind(&item.name)
+        .bind(item.description.as_deref())
+        .bind(item.updated_at.as_millisecond())
+        .bind(item.version)
+        .bind(item.id.uuid())
+        .execute(&self.pool)
+        .await
+        .map(|done| done.rows_affected() == 1)
+        .map_err(|e| self.error(&e))
+    }
+
+    async fn delete_item(&self, id: ItemId, version: i64) -> Result<bool, StoreError> {
+        sqlx::query("DELETE FROM items WHERE id = $1 AND version = $2")
+            .bind(id.uuid())
+            .bind(version)
+            .execute(&self.pool)
+            .await
+            .map(|done| done.rows_affected() == 1)
+            .map_err(|e| self.error(&e))
+    }
+
+    async fn item(&self, id: ItemId) -> Result<Option<Item>, StoreError> {
+        sqlx::query(AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM items WHERE id = $1"
+        )))
+        .bind(id.uuid())
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(|e| self.error(&e))?
+        .map(|row| placed_item(&row).map(|(_, item)| item))
+        .transpose()
+    }
+
+    async fn items(
+        &self,
+        listing: &Listing,
+        limit: u32,
+    ) -> Result<Vec<(Cursor, Item)>, StoreError> {
+        let (compare, direction) = match listing.order {
+            Order::OldestFirst => (">", "ASC"),
+            Order::NewestFirst => ("<", "DESC"),
+        };
+        sqlx::query(AssertSqlSafe(format!(
+            "SELECT {COLUMNS} FROM items WHERE position {compare} $1 \
+             AND ($2::text IS NULL OR strpos(name, $2) > 0) \
+             AND ($3::bigint IS NULL OR created_at_ms >= $3) \
+             AND ($4::bigint IS NULL OR created_at_ms < $4) \
+             ORDER BY position {direction} LIMIT $5"
+        )))
+        .bind(listing.start())
+        .bind(listing.name_contains.as_deref())
+        .bind(listing.created_from.map(Timestamp::as_millisecond))
+        .bind(listing.created_before.map(Timestamp::as_millisecond))
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|e| self.error(&e))?
+        .iter()
+        .map(placed_item)
+        .collect()
+    }
+
+    async fn insert_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
+        sqlx::query(AssertSqlSafe(format!(
+            "INSERT INTO api_keys ({KEY_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        )))
+        .bind(key.id)
+        .bind(&key.prefix)
+        .bind(key.secret_sha256.as_slice())
+        .bind(&key.name)
+        .bind(key.role.name())
+        .bind(key.created_at.as_millisecond())
+        .bind(key.expires_at.map(Timestamp::as_millisecond))
+        .bind(key.last_used_at.map(Timestamp::as_millisecond))
+        .bind(key.revoked_at.map(Timestamp::as_millisecond))
+        .execute(&self.pool)
+        .await
+        .map(drop)
+        .map_err(|e| self.error(&e))
+    }
+
+    async fn api_key(&self, prefix: &str) -> Result<Option<ApiKey>, StoreError> {
+        sqlx::query(AssertSqlSafe(format!(
+            "SELECT {KEY_COLUMNS} FROM api_keys WHERE prefix = $1"
+        )))
+        .bind(prefix)
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(|e| self.error(&e))?
+        .map(|row| api_key(&row))
+        .transpose()
+    }
+
+    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+        sqlx::query(AssertSqlSafe(format!(
+            "SELECT {KEY_COLUMNS} FROM api_keys ORDER BY created_at_ms, id"
+        )))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|e| self.error(&e))?
+        .iter()
+        .map(api_key)
+        .collect()
+    }
+
+    async fn touch_api_key(&self, prefix: &str, at: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("UPDATE api_keys SET last_used_at_ms = $1 WHERE prefix = $2")
+            .bind(at.as_millisecond())
+            .bind(prefix)
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .map_err(|e| self.error(&e))
+    }
+
+    async fn revoke_api_key(&self, prefix: &str, at: Timestamp) -> Result<bool, StoreError> {
+        sqlx::query(
+            "UPDATE api_keys SET revoked_at_ms = $1 WHERE prefix = $2 AND revoked_at_ms IS NULL",
+        )
+        .bind(at.as_millisecond())
+        .bind(prefix)
+        .execute(&self.pool)
+        .await
+        .map(|done| done.rows_affected() == 1)
+        .map_err(|e| self.error(&e))
+    }
+
+    fn connection_errors(&self) -> u64 {
+        self.connection_errors.load(Ordering::Relaxed)
+    }
+
+    fn pools(&self) -> Vec<PoolUsage> {
+        let idle = self.pool.num_idle();
+        vec![PoolUsage {
+            name: "main",
+            used: (self.pool.size() as usize).saturating_sub(idle),
+            idle,
+            max: self.connections_max,
+        }]
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+async fn applied(connection: &mut PgConnection) -> Result<Vec<migrations::Applied>, sqlx::Error> {
+    let exists: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !exists {
+        return Ok(Vec::new());
+    }
+    sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success")
+        .fetch_all(connection)
+        .await
+}
+
+async fn insert(connection: &mut PgConnection, item: &Item) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO items (id, name, description, created_at_ms) VALUES ($1, $2, $3, $4)")
+        .bind(item.id.uuid())
+        .bind(&item.name)
+        .bind(item.description.as_deref())
+        .bind(item.created_at.as_millisecond())
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+fn unexpected(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Unexpected {
+        reason: error.to_string(),
+    }
+}
+
+fn timestamp(ms: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(ms).map_err(unexpected)
+}
+
+fn placed_item(row: &PgRow) -> Result<(Cursor, Item), StoreError> {
+    let read = || -> Result<_, sqlx::Error> {
+        Ok((
+            row.try_get::<i64, _>("position")?,
+            row.try_get::<Uuid, _>("id")?,
+            row.try_get::<String, _>("name")?,
+            row.try_get::<Option<String>, _>("description")?,
+            row.try_get::<i64, _>("created_at_ms")?,
+            row.try_get::<Option<i64>, _>("updated_at_ms")?,
+            row.try_get::<i64, _>("version")?,
+        ))
+    };
+    let (position, id, name, description, created_ms, updated_ms, version) =
+        read().map_err(unexpected)?;
+    let item = Item {
+        id: id.into(),
+        name,
+        description,
+        created_at: timestamp(created_ms)?,
+        updated_at: timestamp(updated_ms.unwrap_or(created_ms))?,
+        version,
+    };
+    Ok((Cursor::at(position), item))
+}
+
+fn api_key(row: &PgRow) -> Result<ApiKey, StoreError> {
+    let time = |name| -> Result<Option<Timestamp>, StoreError> {
+        let ms: Option<i64> = row.try_get(name).map_err(unexpected)?;
+        ms.map(timestamp).transpose()
+    };
+    let text = |name| row.try_get::<String, _>(name).map_err(unexpected);
+    let role = text("role")?;
+    Ok(ApiKey {
+        id: row.try_get("id").map_err(unexpected)?,
+        prefix: text("prefix")?,
+        secret_sha256: row
+            .try_get::<Vec<u8>, _>("secret_sha256")
+            .map_err(unexpected)?
+            .try_into()
+            .map_err(|_| unexpected("an API key's hash does not have 32 bytes"))?,
+        name: text("name")?,
+        role: role.parse().map_err(unexpected)?,
+        created_at: time("created_at_ms")?.ok_or_else(|| unexpected("created_at_ms is null"))?,
+        expires_at: time("expires_at_ms")?,
+        last_used_at: time("last_used_at_ms")?,
+        revoked_at: time("revoked_at_ms")?,
+    })
+}
+
+/// What an error means, by its SQLSTATE (postgresql.org/docs/current/errcodes-appendix.html).
+fn meaning(error: &sqlx::Error) -> StoreError {
+    let reason = error.to_string();
+    let retry_after = Duration::from_secs(1);
+    let code = error.as_database_error().and_then(|error| error.code());
+    match code.as_deref() {
+        Some("53100") => StoreError::Full { reason },
+        // Undefined table or column: another database in its place, not migrated yet.
+        Some("42P01" | "42703") => StoreError::Unavailable {
+            reason,
+            retry_after,
+        },
+        // Connection, authorization (a password being rotated), read-only standby, rollback by
+        // the server, database missing, resources, lock time, operator intervention, system.
+        Some(code)
+            if ["08", "28", "25006", "40", "3D", "53", "55P03", "57", "58"]
+                .iter()
+                .any(|class| code.starts_with(class)) =>
+        {
+            StoreError::Unavailable {
+                reason,
+                retry_after,
+            }
+        }
+        Some(_) => StoreError::Unexpected { reason },
+        None => match error {
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_) => StoreError::Unavailable {
+                reason,
+                retry_after,
+            },
+            _ => StoreError::Unexpected { reason },
+        },
+    }
+}
