@@ -411,8 +411,8 @@ if $simulator; then
     grep -q hooks_package variables.tf || sed -i /hooks_package/d "$work/$1.apply.tfvars"
     # moto answers in threads that it does not guard. Network ACLs made at once lose their subnets for ever, so the network
     # is made one by one; a security group's first rule is now and then forgotten: fewer at once, and once more.
-    simulated timeout 200 terraform apply -target=module.network -parallelism=1 -auto-approve -input=false -no-color -var-file="$work/$1.apply.tfvars" || return
-    local once=(timeout 300 terraform apply -parallelism=5 -auto-approve -input=false -no-color -var-file="$work/$1.apply.tfvars")
+    simulated timeout 420 terraform apply -target=module.network -parallelism=1 -auto-approve -input=false -no-color -var-file="$work/$1.apply.tfvars" || return
+    local once=(timeout 420 terraform apply -parallelism=5 -auto-approve -input=false -no-color -var-file="$work/$1.apply.tfvars")
     simulated "${once[@]}" >"$work/$1.apply.log" 2>&1 || {
       cat "$work/$1.apply.log"
       grep -q RevokeSecurityGroupEgress "$work/$1.apply.log" && simulated "${once[@]}"

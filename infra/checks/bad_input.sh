@@ -30,4 +30,8 @@ refuses "no NAT, private tasks and no endpoints" 'choose nat = "single"' ecs-far
 refuses "production without a certificate" "set domain_name" ecs-fargate "${common[@]}" -var environment=prod -var image_tag=1.5.0
 refuses "Spot in production without a fallback" "Set spot.on_demand_base to at least 1" ecs-fargate "${prod[@]}" -var 'spot={spot_weight=1}'
 refuses "latest in production" "give every container a version tag or a digest" ecs-fargate "${prod[@]}" -var image=shop/api:latest
+for stack in ecs-fargate ecs-bluegreen ecs-efs; do
+  refuses "the tag latest in $stack" "image_tag must be a release's own tag" "$stack" "${common[@]}" -var environment=prod -var image_tag=latest
+done
+refuses "the release latest on EC2" "release must name one" ec2 "${common[@]}" -var environment=dev -var release=latest
 exit "$failed"

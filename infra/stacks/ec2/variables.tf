@@ -28,6 +28,11 @@ variable "account_id" {
 variable "release" {
   description = "The release to start with: `releases/RELEASE/opsconsole-api` in the artifacts bucket (scripts/deploy.sh puts it there)."
   type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", var.release)) && var.release != "latest"
+    error_message = "release must name one, such as 1.5.0: a release in the bucket is never overwritten, so latest says nothing; got \"${var.release}\"."
+  }
 }
 
 # OPTIONAL

@@ -28,6 +28,12 @@ variable "account_id" {
 variable "image_tag" {
   description = "The release to start with, as it is tagged in the repository that this stack makes: `1.5.0`. Later releases are `opsconsole deploy`'s."
   type        = string
+
+  # Here and not only in the module: the repository's address is not known before the apply, so a plan could not see it there.
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", var.image_tag)) && var.image_tag != "latest"
+    error_message = "image_tag must be a release's own tag, such as 1.5.0: the repository's tags are immutable, so latest could be pushed once only and says nothing; got \"${var.image_tag}\"."
+  }
 }
 
 # OPTIONAL
