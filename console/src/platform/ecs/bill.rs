@@ -83,7 +83,12 @@ impl EcsPlatform {
             self.environment
                 .extra_bill
                 .iter()
-                .map(|extra| line(extra.what.clone(), &extra.sku, extra.quantity, "configured")),
+                .map(|extra| BillLine {
+                    schedule: extra
+                        .hours_per_month
+                        .map_or(Schedule::Always, Schedule::HoursPerMonth),
+                    ..line(extra.what.clone(), &extra.sku, extra.quantity, "configured")
+                }),
         );
         Ok(BillOfResources {
             region: if self.config.local {
