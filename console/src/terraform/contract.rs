@@ -247,7 +247,7 @@ impl Contract {
 }
 
 fn bill_line(path: &str, line: &Value) -> Result<BillLine, Wrong> {
-    let line: BillLine = convert(path, line.clone())?;
+    let mut line: BillLine = convert(path, line.clone())?;
     for (key, value) in [
         ("quantity", line.quantity),
         ("min", line.min),
@@ -275,6 +275,16 @@ fn bill_line(path: &str, line: &Value) -> Result<BillLine, Wrong> {
                 line.min, line.quantity, line.max
             ),
         ));
+    }
+    // Terraform prints one and the same number as …666 in an output and …667 in a plan; half a cent
+    // must not depend on it.
+    for value in [
+        &mut line.quantity,
+        &mut line.min,
+        &mut line.max,
+        &mut line.hours_per_month,
+    ] {
+        *value = (*value * 1e9).round() / 1e9;
     }
     Ok(line)
 }
