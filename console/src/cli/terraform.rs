@@ -230,7 +230,15 @@ fn render(all: &[Priced]) -> String {
             text.push_str(&format!("{}\n", printable(note)));
         }
         let mut table = Table::new([
-            "LINE", "SKU", "QUANTITY", "HOURS", "MIN", "TYPICAL", "MAX", "UNIT PRICE", "PRICE OF",
+            "LINE",
+            "SKU",
+            "QUANTITY",
+            "HOURS",
+            "MIN",
+            "TYPICAL",
+            "MAX",
+            "UNIT PRICE",
+            "PRICE OF",
             "BASIS",
         ]);
         for line in &cost.lines {
@@ -368,4 +376,94 @@ fn dated(line: &PricedLine, sources: &mut Vec<String>) -> String {
 fn number(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::MergeOptions;
+
+    const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/terraform/tests/fixtures");
+
+    fn sources(names: &[&str]) -> TerraformArgs {
+        TerraformArgs {
+            from_terraform: names
+                .iter()
+                .map(|name| Path::new(FIXTURES).join(name))
+                .collect(),
+            terraform: PathBuf::from("terraform"),
+        }
+    }
+
+    #[tokio::test]
+    async fn stacks_become_a_configuration_that_the_check_accepts() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("config.toml");
+        let args = sources(&[
+            "ecs-bluegreen-dev.output.json",
+            "ecs-bluegreen-prod.plan.json",
+        ]);
+        let options = MergeOptions::default();
+        let code = init_from_terraform(&path, OutputFormat::Json, &args, None, options).await;
+        assert_eq!(code.map_err(|failure| failure.message), Ok(exit::DONE));
+        let config = config::load(&path).unwrap();
+        let names: Vec<&str> = config
+            .environments
+            .iter()
+            .map(|environment| environment.name.as_str())
+            .collect();
+        assert_eq!(names, ["dev", "prod"]);
+        assert_eq!(config.environments[1].guard, config::Guard::TypeName);
+    }
+
+    #[tokio::test]
+    async fn nothing_to_write_is_no_success() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("config.toml");
+        let options = MergeOptions::default();
+        let args = sources(&["eks.plan.json"]);
+        let failure = init_from_terraform(&path, OutputFormat::Table, &args, None, options)
+            .await
+            .unwrap_err();
+        assert_eq!(failure.code, exit::USAGE);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn the_table_shows_every_line_with_its_price_and_where_that_is_from() {
+        let stacks = read_all(
+            &sources(&["ecs-efs.plan.json"]).from_terraform,
+            Path::new("-"),
+        )
+        .await
+        .unwrap();
+        let text = render(&[Priced {
+            cost: price(&stacks[0].contract, PriceBook::shipped()),
+            what_if: Vec::new(),
+        }]);
+        assert!(text.starts_with("shop dev (ecs-efs, prices of us-east-1): ≥$121.23 a month\n"));
+        let nat = text
+            .lines()
+            .find(|line| line.starts_with("NAT gateway "))
+            .unwrap();
+        for cell in [
+            "nat.hour",
+            "730",
+            "$32.85",
+            "$0.045/h",
+            "2026-02-24 [",
+            "nat = single",
+        ] {
+            assert!(nat.contains(cell), "{cell} is not in {nat}");
+        }
+        let backups = text
+            .lines()
+            .find(|line| line.starts_with("Backups"))
+            .unwrap();
+        assert!(
+            backups.contains("no price") && !backups.contains('$'),
+            "{backups}"
+        );
+        assert!(text.contains("] infracost golden nat_gateway 2024-07-01"));
+    }
 }

@@ -98,8 +98,8 @@ pub fn merge(
         cause: error.to_string(),
     };
     let (mut document, in_file) = open(path)?;
-    let tables = environments_of(&mut document)
-        .ok_or_else(|| unwritable(&"environment is not a table"))?;
+    let tables =
+        environments_of(&mut document).ok_or_else(|| unwritable(&"environment is not a table"))?;
     let mut all = Vec::new();
     for environment in wanted {
         let name = environment.name.as_str();
@@ -299,7 +299,10 @@ fn set(table: &mut dyn TableLike, key: &str, mut item: Item) {
 }
 
 fn shown(item: Option<&Item>) -> String {
-    item.map_or_else(|| "nothing".to_owned(), |item| item.to_string().trim().to_owned())
+    item.map_or_else(
+        || "nothing".to_owned(),
+        |item| item.to_string().trim().to_owned(),
+    )
 }
 
 /// How much of it: `2`, or `1 for 260.7 hours`.
@@ -309,3 +312,6 @@ fn amount(line: &ExtraBillLine) -> String {
         None => line.quantity.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,9 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
 };
-use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
+use toml_edit::{
+    Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value, value,
+};
 
 /// What became of the environments to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +33,8 @@ pub fn write(path: &Path, environments: &[EnvironmentConfig]) -> Result<Written,
         cause: error.to_string(),
     };
     let (mut document, _) = open(path)?;
-    let tables = environments_of(&mut document)
-        .ok_or_else(|| unwritable(&"environment is not a table"))?;
+    let tables =
+        environments_of(&mut document).ok_or_else(|| unwritable(&"environment is not a table"))?;
     let mut written = Written {
         added: Vec::new(),
         kept: Vec::new(),

@@ -77,11 +77,7 @@ pub(super) fn find(from: &str, document: &Value) -> Result<Found, TerraformError
     }
 }
 
-fn read(
-    from: &str,
-    output: &Map<String, Value>,
-    unknown: &Value,
-) -> Result<Found, TerraformError> {
+fn read(from: &str, output: &Map<String, Value>, unknown: &Value) -> Result<Found, TerraformError> {
     let shape = |path: &str, cause: String| TerraformError::Shape {
         from: from.to_owned(),
         path: path.to_owned(),
@@ -126,8 +122,7 @@ fn read(
             }
         }
     }
-    let contract =
-        Contract::parse(&output).map_err(|wrong| shape(&wrong.path, wrong.cause))?;
+    let contract = Contract::parse(&output).map_err(|wrong| shape(&wrong.path, wrong.cause))?;
     Ok(Found {
         contract,
         not_yet_known,

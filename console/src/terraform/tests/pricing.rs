@@ -47,31 +47,35 @@ fn cents(usd: Usd) -> i64 {
 fn the_stack_with_shared_files_comes_to_121_23_by_hand() {
     // A month has 730 hours.
     let by_hand = [
-        0.04048 * 730.0,       // 1 vCPU
-        2.0 * 0.004445 * 730.0, // 2 GB, which the document forgot
-        5.0 * 0.50,            // logs taken in
+        0.04048 * 730.0,         // 1 vCPU
+        2.0 * 0.004445 * 730.0,  // 2 GB, which the document forgot
+        5.0 * 0.50,              // logs taken in
         5.0 * 7.0 / 30.0 * 0.03, // and kept 7 of 30 days
-        10.0 * 0.30,           // EFS
-        0.0225 * 730.0,        // load balancer
-        0.5 * 0.008 * 730.0,   // its capacity units
-        2.0 * 0.005 * 730.0,   // its addresses
-        0.045 * 730.0,         // NAT gateway
-        48.0 * 0.045,          // its data
-        0.005 * 730.0,         // its address
-        0.50,                  // flow logs
-        24.0 * 0.30,           // Container Insights
-        0.10,                  // images
-        2.0 * 0.40,            // secrets
-        14.0 * 0.10,           // alarms
-        3.00,                  // dashboard
-        0.30,                  // error-line metric
-        2.0 * 0.023,           // buckets
-        1.00,                  // key
+        10.0 * 0.30,             // EFS
+        0.0225 * 730.0,          // load balancer
+        0.5 * 0.008 * 730.0,     // its capacity units
+        2.0 * 0.005 * 730.0,     // its addresses
+        0.045 * 730.0,           // NAT gateway
+        48.0 * 0.045,            // its data
+        0.005 * 730.0,           // its address
+        0.50,                    // flow logs
+        24.0 * 0.30,             // Container Insights
+        0.10,                    // images
+        2.0 * 0.40,              // secrets
+        14.0 * 0.10,             // alarms
+        3.00,                    // dashboard
+        0.30,                    // error-line metric
+        2.0 * 0.023,             // buckets
+        1.00,                    // key
     ];
     let cost = priced(EFS);
     assert_eq!(cents(cost.total.usd), cents(Usd(by_hand.iter().sum())));
     assert_eq!(cost.total.to_string(), "≥$121.23");
-    assert_eq!(cost.lines.len(), by_hand.len() + 1, "and backups, which have no price");
+    assert_eq!(
+        cost.lines.len(),
+        by_hand.len() + 1,
+        "and backups, which have no price"
+    );
 }
 
 #[test]
@@ -87,7 +91,11 @@ fn every_stack_comes_to_its_sum_by_hand() {
     ] {
         let cost = priced(text);
         assert_eq!(cost.total.to_string(), total, "{}", cost.stack);
-        let lines: Usd = cost.lines.iter().filter_map(|line| line.cost.typical()).sum();
+        let lines: Usd = cost
+            .lines
+            .iter()
+            .filter_map(|line| line.cost.typical())
+            .sum();
         assert_eq!(cents(lines), cents(cost.total.usd));
     }
 }
@@ -99,12 +107,16 @@ fn a_line_without_a_price_says_so_and_makes_the_total_a_lower_bound() {
     assert_eq!(typical(&cost, "Spot nodes"), "no price");
     assert!(cost.total.at_least);
     let mut whole = stack(EKS).contract;
-    whole.bill.lines.retain(|line| {
-        PriceBook::shipped().get(&line.sku, "us-east-1").is_some()
-    });
+    whole
+        .bill
+        .lines
+        .retain(|line| PriceBook::shipped().get(&line.sku, "us-east-1").is_some());
     let whole = price(&whole, PriceBook::shipped());
     assert!(!whole.total.at_least);
-    assert_eq!(whole.total.usd, cost.total.usd, "it never counted as $0 of something");
+    assert_eq!(
+        whole.total.usd, cost.total.usd,
+        "it never counted as $0 of something"
+    );
 }
 
 #[test]
@@ -114,7 +126,11 @@ fn a_region_without_prices_has_no_price_at_all() {
     let cost = price(&contract, PriceBook::shipped());
     assert!(cost.lines.iter().all(|line| line.cost == LineCost::NoPrice));
     assert_eq!(cost.total.to_string(), "≥$0.00");
-    assert!(cost.note.unwrap().contains("no prices are known for eu-central-1"));
+    assert!(
+        cost.note
+            .unwrap()
+            .contains("no prices are known for eu-central-1")
+    );
 }
 
 #[test]
@@ -128,14 +144,23 @@ fn nat_gateways_cost_hours_data_and_an_address_each() {
 
 #[test]
 fn the_load_balancer_pays_an_address_in_each_zone() {
-    assert_eq!(typical(&priced(EFS), "Public IPv4 of the load balancer"), "$7.30");
-    assert_eq!(typical(&priced(BLUE_GREEN_PROD), "Public IPv4 of the load balancer"), "$10.95");
+    assert_eq!(
+        typical(&priced(EFS), "Public IPv4 of the load balancer"),
+        "$7.30"
+    );
+    assert_eq!(
+        typical(&priced(BLUE_GREEN_PROD), "Public IPv4 of the load balancer"),
+        "$10.95"
+    );
 }
 
 #[test]
 fn capacity_units_are_paid_by_the_hour_and_not_once() {
     // 0.5 × 0.008 is $0.004; a month of it is 2.92.
-    assert_eq!(typical(&priced(EFS), "Load balancer, capacity units"), "$2.92");
+    assert_eq!(
+        typical(&priced(EFS), "Load balancer, capacity units"),
+        "$2.92"
+    );
 }
 
 #[test]
@@ -148,7 +173,10 @@ fn memory_is_paid_beside_the_processor() {
 #[test]
 fn arm64_saves_7_21_on_one_processor_and_two_gigabytes() {
     let arm = asked(EFS, "arm64");
-    assert_eq!((arm.change.to_string(), arm.lines_changed), ("-$7.21".to_owned(), 2));
+    assert_eq!(
+        (arm.change.to_string(), arm.lines_changed),
+        ("-$7.21".to_owned(), 2)
+    );
     // Already on ARM64: nothing to gain.
     assert_eq!(asked(SPOT_ARM, "arm64").lines_changed, 0);
 }
@@ -163,11 +191,21 @@ fn spot_on_arm64_is_a_range_around_its_own_architecture_s_price() {
     };
     let shown = [min, typical, max].map(|usd| usd.to_string());
     assert_eq!(shown, ["$1.27", "$1.69", "$8.44"]);
-    assert!(vcpu.discount.as_ref().unwrap().source.contains("illustrative"));
+    assert!(
+        vcpu.discount
+            .as_ref()
+            .unwrap()
+            .source
+            .contains("illustrative")
+    );
     let spot = asked(EFS, "spot");
     assert_eq!(spot.change.to_string(), "-$21.62");
     assert!(spot.min < spot.total.usd && spot.total.usd < spot.max);
-    assert_eq!(asked(SPOT_ARM, "spot").lines_changed, 0, "it is on Spot already");
+    assert_eq!(
+        asked(SPOT_ARM, "spot").lines_changed,
+        0,
+        "it is on Spot already"
+    );
 }
 
 #[test]
@@ -211,7 +249,11 @@ fn office_hours_take_64_percent_off_tasks_while_the_network_goes_on_billing() {
     assert_eq!(office.change.to_string(), "-$23.17");
     assert_eq!(office.lines_changed, 2);
     assert_eq!(asked(FARGATE, "office-hours").change.to_string(), "$0.00");
-    assert!(asked(BLUE_GREEN_PROD, "office-hours").note.contains("production stays on"));
+    assert!(
+        asked(BLUE_GREEN_PROD, "office-hours")
+            .note
+            .contains("production stays on")
+    );
 }
 
 #[test]
@@ -233,17 +275,27 @@ fn two_colours_cost_the_tasks_twice_for_as_long_as_both_run() {
     // With off-hours a month has fewer hours, and an hour costs no less.
     let dev = priced(BLUE_GREEN_OUTPUT).overlap.unwrap();
     assert!((dev.amount.usd.0 - (0.25 * 0.04048 + 0.5 * 0.004445) * 0.5).abs() < 1e-9);
-    assert_eq!(priced(EFS).overlap, None, "a rolling deployment has no second colour");
+    assert_eq!(
+        priced(EFS).overlap,
+        None,
+        "a rolling deployment has no second colour"
+    );
 }
 
 #[test]
 fn a_savings_plan_covers_tasks_and_instances_and_never_spot() {
     let plan = asked(EFS, "savings-plan=20");
-    assert_eq!((plan.change.to_string(), plan.lines_changed), ("-$7.21".to_owned(), 2));
+    assert_eq!(
+        (plan.change.to_string(), plan.lines_changed),
+        ("-$7.21".to_owned(), 2)
+    );
     assert_eq!(asked(SPOT_ARM, "savings-plan=20").lines_changed, 0);
     // The instance, not its database.
     let ec2 = asked(EC2, "savings-plan=20");
-    assert_eq!((ec2.change.to_string(), ec2.lines_changed), ("-$1.52".to_owned(), 1));
+    assert_eq!(
+        (ec2.change.to_string(), ec2.lines_changed),
+        ("-$1.52".to_owned(), 1)
+    );
 }
 
 #[test]
@@ -270,7 +322,10 @@ fn a_commitment_covers_the_lower_bound_of_what_scales() {
 #[test]
 fn reserved_capacity_is_for_databases() {
     let reserved = asked(EC2, "reserved=30");
-    assert_eq!((reserved.change.to_string(), reserved.lines_changed), ("-$3.94".to_owned(), 1));
+    assert_eq!(
+        (reserved.change.to_string(), reserved.lines_changed),
+        ("-$3.94".to_owned(), 1)
+    );
     assert!(reserved.total.at_least, "backups still have no price");
     assert_eq!(asked(EFS, "reserved=30").lines_changed, 0);
 }
@@ -278,7 +333,10 @@ fn reserved_capacity_is_for_databases() {
 #[test]
 fn a_choice_that_the_prices_cannot_answer_asks_for_the_offer() {
     for (text, expected) in [
-        ("savings-plan", "such as savings-plan=20: the price book has no such rates"),
+        (
+            "savings-plan",
+            "such as savings-plan=20: the price book has no such rates",
+        ),
         ("reserved=lots", "\"lots\" is not a percentage"),
         ("savings-plan=120", "is not a percentage from 0 to 100"),
         ("spot=3", "spot takes no percentage"),
@@ -297,7 +355,13 @@ fn every_priced_line_carries_its_source_and_its_date_where_the_book_has_one() {
                 (LineCost::NoPrice, _) => assert_eq!(line.formula, "no price"),
                 (_, Some(price)) => {
                     assert!(!price.source.is_empty());
-                    assert!(price.retrieved.is_some() || price.source.contains("(undated)") || price.source.contains("unconfirmed"), "{}", line.sku);
+                    assert!(
+                        price.retrieved.is_some()
+                            || price.source.contains("(undated)")
+                            || price.source.contains("unconfirmed"),
+                        "{}",
+                        line.sku
+                    );
                 }
                 (_, None) => panic!("{} has a cost and no price", line.sku),
             }

@@ -32,7 +32,11 @@ fn an_applied_ecs_stack_becomes_a_whole_environment() {
     let PlatformConfig::Ecs(ecs) = &prod.platform;
     assert_eq!(prod.name.as_str(), "dev");
     assert_eq!(
-        (ecs.cluster.as_str(), ecs.service.as_str(), ecs.region.as_str()),
+        (
+            ecs.cluster.as_str(),
+            ecs.service.as_str(),
+            ecs.region.as_str()
+        ),
         ("shop-dev", "shop-dev-api", "us-east-1")
     );
     assert_eq!(ecs.container.as_deref(), Some("api"));
@@ -130,11 +134,16 @@ fn a_newer_minor_version_is_read_and_its_new_keys_left_out() {
 #[test]
 fn another_major_version_is_refused_whatever_else_it_says() {
     for version in ["2.0", "0.9", "10.1", "1", "1.x"] {
-        let said = parse("s.json", &json!({"contract": version, "bill": 3}).to_string())
-            .unwrap_err()
-            .to_string();
+        let said = parse(
+            "s.json",
+            &json!({"contract": version, "bill": 3}).to_string(),
+        )
+        .unwrap_err()
+        .to_string();
         assert!(
-            said.contains(&format!("version {version} of the contract; this console reads 1.x")),
+            said.contains(&format!(
+                "version {version} of the contract; this console reads 1.x"
+            )),
             "{said}"
         );
     }
@@ -145,15 +154,39 @@ fn a_bad_shape_is_named_with_its_path() {
     let cases: [(&str, &str, Value); 11] = [
         ("/region", "`region` has another shape", json!(3)),
         ("/account", "`account` is \"12\"", json!("12")),
-        ("/environment", "`environment` is \"Prod One\"", json!("Prod One")),
-        ("/platform", "`platform` has another shape", json!("mainframe")),
-        ("/target/cluster", "`target.cluster` is missing", json!(null)),
+        (
+            "/environment",
+            "`environment` is \"Prod One\"",
+            json!("Prod One"),
+        ),
+        (
+            "/platform",
+            "`platform` has another shape",
+            json!("mainframe"),
+        ),
+        (
+            "/target/cluster",
+            "`target.cluster` is missing",
+            json!(null),
+        ),
         ("/target/service", "`target.service` is missing", json!(" ")),
         ("/lock", "`lock` has another shape", json!({"prefix": "x/"})),
         ("/bill/lines", "`bill.lines` is empty", json!([])),
-        ("/bill/lines/2/quantity", "`bill.lines[2]` has another shape", json!("many")),
-        ("/bill/lines/2/min", "`bill.lines[2]` must have min ≤ quantity ≤ max", json!(1e6)),
-        ("/bill/lines/0/hours_per_month", "`bill.lines[0].hours_per_month` is 731", json!(731)),
+        (
+            "/bill/lines/2/quantity",
+            "`bill.lines[2]` has another shape",
+            json!("many"),
+        ),
+        (
+            "/bill/lines/2/min",
+            "`bill.lines[2]` must have min ≤ quantity ≤ max",
+            json!(1e6),
+        ),
+        (
+            "/bill/lines/0/hours_per_month",
+            "`bill.lines[0].hours_per_month` is 731",
+            json!(731),
+        ),
     ];
     for (pointer, expected, value) in cases {
         let said = refusal(|output| *output.pointer_mut(pointer).unwrap() = value);
@@ -173,8 +206,14 @@ fn a_document_without_the_output_says_what_it_is_instead() {
         ("Error: no state", "is not JSON"),
         ("[]", "not a JSON object"),
         ("{}", "Has the stack been applied?"),
-        (r#"{"planned_values": {"outputs": {}}}"#, "does not declare it"),
-        (r#"{"vpc_id": {"value": "vpc-1"}}"#, "neither an output of infra/stacks"),
+        (
+            r#"{"planned_values": {"outputs": {}}}"#,
+            "does not declare it",
+        ),
+        (
+            r#"{"vpc_id": {"value": "vpc-1"}}"#,
+            "neither an output of infra/stacks",
+        ),
         (
             r#"{"output_changes": {"opsconsole": {"after": null, "after_unknown": false}}}"#,
             "the plan takes it away",
@@ -191,11 +230,16 @@ async fn two_stacks_of_one_environment_are_refused_by_name() {
     let (one, two) = (home.path().join("efs.json"), home.path().join("ec2.json"));
     std::fs::write(&one, EFS).unwrap();
     std::fs::write(&two, EC2).unwrap();
-    let error = read_all(&[one, two], Path::new("terraform")).await.unwrap_err();
+    let error = read_all(&[one, two], Path::new("terraform"))
+        .await
+        .unwrap_err();
     let said = error.to_string();
     assert!(matches!(error, TerraformError::SameName { .. }), "{said}");
     assert!(said.contains("two environments `dev`: one from "), "{said}");
-    assert!(said.contains("efs.json") && said.contains("ec2.json"), "{said}");
+    assert!(
+        said.contains("efs.json") && said.contains("ec2.json"),
+        "{said}"
+    );
 }
 
 /// A directory and a program that answers as terraform would.
@@ -229,12 +273,21 @@ async fn what_terraform_complains_of_is_passed_on_without_its_frame() {
         .await
         .unwrap_err()
         .to_string();
-    assert!(said.contains(": Error: Output \"opsconsole\" not found. Has the stack"), "{said}");
-    let said = read_all(&[home.path().to_owned()], Path::new("/nonexistent/terraform"))
-        .await
-        .unwrap_err()
-        .to_string();
-    assert!(said.contains("cannot run /nonexistent/terraform in "), "{said}");
+    assert!(
+        said.contains(": Error: Output \"opsconsole\" not found. Has the stack"),
+        "{said}"
+    );
+    let said = read_all(
+        &[home.path().to_owned()],
+        Path::new("/nonexistent/terraform"),
+    )
+    .await
+    .unwrap_err()
+    .to_string();
+    assert!(
+        said.contains("cannot run /nonexistent/terraform in "),
+        "{said}"
+    );
 }
 
 #[test]
