@@ -5,6 +5,8 @@ pub mod cli;
 pub mod tui;
 
 pub mod context;
+pub mod terraform;
+
 pub mod cost;
 pub mod logs;
 pub mod operate;

@@ -4,16 +4,18 @@ use super::{
     Failure, Global, OutputFormat, exit,
     output::{Table, print_json},
     scope::{environments, open},
+    terraform::{TerraformArgs, cost_from_terraform},
 };
 use crate::{
     cost::{Estimate, LineCost, PriceBook, estimate},
     model::{Amount, EnvironmentName},
+    terraform::WhatIf,
 };
 use clap::Args;
 use serde::Serialize;
 
 /// The day a price was last seen to hold, else the day it took effect.
-fn price_date(price: &crate::cost::Price) -> String {
+pub(super) fn price_date(price: &crate::cost::Price) -> String {
     match (&price.retrieved, &price.effective) {
         (Some(day), _) => day.to_string(),
         (None, Some(day)) => day.to_string(),
@@ -23,7 +25,15 @@ fn price_date(price: &crate::cost::Price) -> String {
 
 /// Arguments of `cost`.
 #[derive(Debug, Args)]
-pub struct CostArgs {}
+pub struct CostArgs {
+    /// Where a bill is read instead of asking the platform.
+    #[command(flatten)]
+    terraform: TerraformArgs,
+    /// With --from-terraform: what another choice would cost. arm64, spot, office-hours,
+    /// savings-plan=PERCENT or reserved=PERCENT; may be given several times.
+    #[arg(long, value_name = "CHOICE", requires = "from_terraform")]
+    what_if: Vec<WhatIf>,
+}
 
 #[derive(Serialize)]
 struct Priced {
@@ -32,8 +42,11 @@ struct Priced {
 }
 
 /// Prints the estimates of all environments asked for.
-pub async fn run(global: &Global, _args: CostArgs) -> Result<u8, Failure> {
+pub async fn run(global: &Global, args: CostArgs) -> Result<u8, Failure> {
     let format = OutputFormat::table_or_json(global.output)?;
+    if !args.terraform.from_terraform.is_empty() {
+        return cost_from_terraform(global, format, &args.terraform, &args.what_if).await;
+    }
     let context = open(global).await?;
     let mut all = Vec::new();
     for name in environments(&context, global)? {

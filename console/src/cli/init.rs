@@ -1,6 +1,10 @@
-//! `opsconsole init`: finds ECS services in a profile and region and writes the configuration.
+//! `opsconsole init`: finds environments, in AWS or in Terraform's outputs, and writes the configuration.
 
-use super::{Failure, Global, OutputFormat, exit, output::print_json};
+use super::{
+    Failure, Global, OutputFormat, exit,
+    output::print_json,
+    terraform::{TerraformArgs, init_from_terraform},
+};
 use crate::{
     config::{self, EcsConfig, EnvironmentConfig, Guard, PlatformConfig},
     model::EnvironmentName,
@@ -20,14 +24,26 @@ pub struct InitArgs {
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     /// The region to look in.
-    #[arg(long, env = "AWS_REGION", value_name = "REGION")]
-    region: String,
+    #[arg(
+        long,
+        env = "AWS_REGION",
+        value_name = "REGION",
+        required_unless_present = "from_terraform"
+    )]
+    region: Option<String>,
     /// Another endpoint for every AWS service.
     #[arg(long, env = "AWS_ENDPOINT_URL", value_name = "URL")]
     endpoint_url: Option<String>,
     /// Lists what was found and writes nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Where Terraform is asked instead of AWS.
+    #[command(flatten)]
+    terraform: TerraformArgs,
+    /// With --from-terraform: where the file says something else, take Terraform's value. Guards
+    /// and freezes stay either way.
+    #[arg(long, requires = "from_terraform")]
+    update: bool,
 }
 
 /// Looks, then writes what is new; what the file says already, guards above all, stays.
@@ -39,9 +55,20 @@ pub async fn run(global: &Global, args: InitArgs) -> Result<u8, Failure> {
         .or_else(|| config::resolve_path(None))
         .or_else(config::default_path)
         .ok_or_else(|| Failure::usage("there is no home directory; name a file with --config"))?;
+    if !args.terraform.from_terraform.is_empty() {
+        let options = config::MergeOptions {
+            update: args.update,
+            dry_run: args.dry_run,
+        };
+        let profile = args.profile.as_deref();
+        return init_from_terraform(&path, format, &args.terraform, profile, options).await;
+    }
+    let region = args
+        .region
+        .ok_or_else(|| Failure::usage("name a region with --region"))?;
     let found = ecs::discover(
         args.profile.as_deref(),
-        &args.region,
+        &region,
         args.endpoint_url.as_deref(),
     )
     .await?;

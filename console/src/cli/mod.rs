@@ -26,6 +26,7 @@ mod scale;
 mod scope;
 mod status;
 mod stop_task;
+mod terraform;
 
 pub use change::ChangeArgs;
 pub use exit::Failure;
@@ -100,7 +101,7 @@ pub enum Command {
     Releases(releases::ReleasesArgs),
     /// Shows who did what, when, and how it ended.
     History(history::HistoryArgs),
-    /// Finds ECS services in a profile and region and writes the configuration.
+    /// Finds ECS services in a profile and region, or environments in Terraform's outputs, and writes the configuration.
     Init(init::InitArgs),
     /// Checks credentials, permissions, endpoints, clock and terminal, one line each.
     Doctor(doctor::DoctorArgs),

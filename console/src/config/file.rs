@@ -154,4 +154,7 @@ pub(super) struct ExtraBillFile {
     /// How many units. Default 1.
     #[schemars(with = "Option<f64>")]
     pub quantity: Option<Spanned<f64>>,
+    /// Hours of a month it runs, where its price is by the hour. Default 730: always.
+    #[schemars(with = "Option<f64>", range(min = 0, max = 730))]
+    pub hours_per_month: Option<Spanned<f64>>,
 }

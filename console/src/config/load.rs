@@ -25,6 +25,8 @@ pub const CONFIG_VARIABLE: &str = "OPSCONSOLE_CONFIG";
 /// API's rate; above five minutes, nobody would call it live.
 const REFRESH_S: std::ops::RangeInclusive<i64> = 2..=300;
 const REFRESH_S_DEFAULT: u64 = 5;
+/// Hours in a month, as prices count them.
+const HOURS_PER_MONTH: f64 = 730.0;
 const LOG_MEMORY_MIB: std::ops::RangeInclusive<i64> = 1..=65_536;
 
 /// Where the file is looked for when nothing names one.
@@ -221,6 +223,16 @@ impl Checker<'_> {
                         );
                     }
                     quantity.into_inner()
+                }),
+                hours_per_month: line.hours_per_month.map(|hours| {
+                    if !(0.0..=HOURS_PER_MONTH).contains(hours.get_ref()) {
+                        self.problem(
+                            hours.span(),
+                            &key("extra_bill.hours_per_month"),
+                            "a month has 0 to 730 hours; leave it out for what always runs",
+                        );
+                    }
+                    hours.into_inner()
                 }),
                 what: line.what,
                 sku: line.sku,

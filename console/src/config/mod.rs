@@ -4,6 +4,7 @@ mod error;
 mod file;
 mod load;
 mod local;
+mod merge;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -11,6 +12,7 @@ mod write;
 
 pub use error::{ConfigError, Problem, nearest};
 pub use load::{CONFIG_VARIABLE, check, default_path, load, resolve_path, schema};
+pub use merge::{Difference, MergeOptions, Merged, MergedHow, merge};
 pub use types::{
     Config, EcsConfig, EnvironmentConfig, ExtraBillLine, FreezeWindow, Guard, LockLocation,
     PlatformConfig,

@@ -127,6 +127,8 @@ pub struct ExtraBillLine {
     pub sku: String,
     /// How many units.
     pub quantity: f64,
+    /// Hours of a month it runs (0–730), where its price is by the hour; always when `None`.
+    pub hours_per_month: Option<f64>,
 }
 
 /// Where an environment lives.

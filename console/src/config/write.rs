@@ -9,7 +9,9 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
 };
-use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
+use toml_edit::{
+    Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value, value,
+};
 
 /// What became of the environments to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,32 +32,9 @@ pub fn write(path: &Path, environments: &[EnvironmentConfig]) -> Result<Written,
         path: path.to_owned(),
         cause: error.to_string(),
     };
-    let before = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => {
-            return Err(ConfigError::Unreadable {
-                path: path.to_owned(),
-                cause: error.to_string(),
-            });
-        }
-    };
-    // Adding to a file with a mistake would hide the mistake among our lines.
-    if !before.trim().is_empty() {
-        check(path, &before)?;
-    }
-    let mut document: DocumentMut = before
-        .parse()
-        .map_err(|error: toml_edit::TomlError| unwritable(&error))?;
-    let tables = document
-        .entry("environment")
-        .or_insert_with(|| {
-            let mut parent = Table::new();
-            parent.set_implicit(true);
-            Item::Table(parent)
-        })
-        .as_table_like_mut()
-        .ok_or_else(|| unwritable(&"environment is not a table"))?;
+    let (mut document, _) = open(path)?;
+    let tables =
+        environments_of(&mut document).ok_or_else(|| unwritable(&"environment is not a table"))?;
     let mut written = Written {
         added: Vec::new(),
         kept: Vec::new(),
@@ -81,8 +60,47 @@ pub fn write(path: &Path, environments: &[EnvironmentConfig]) -> Result<Written,
     Ok(written)
 }
 
+/// The file as it is and what it says; both empty when there is none.
+pub(super) fn open(path: &Path) -> Result<(DocumentMut, Vec<EnvironmentConfig>), ConfigError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            return Err(ConfigError::Unreadable {
+                path: path.to_owned(),
+                cause: error.to_string(),
+            });
+        }
+    };
+    // Adding to a file with a mistake would hide the mistake among our lines.
+    let environments = if text.trim().is_empty() {
+        Vec::new()
+    } else {
+        check(path, &text)?.environments
+    };
+    let document = text
+        .parse()
+        .map_err(|error: toml_edit::TomlError| ConfigError::Unwritable {
+            path: path.to_owned(),
+            cause: error.to_string(),
+        })?;
+    Ok((document, environments))
+}
+
+/// The `[environment.…]` tables, made when there are none; `None` when `environment` is no table.
+pub(super) fn environments_of(document: &mut DocumentMut) -> Option<&mut dyn TableLike> {
+    document
+        .entry("environment")
+        .or_insert_with(|| {
+            let mut parent = Table::new();
+            parent.set_implicit(true);
+            Item::Table(parent)
+        })
+        .as_table_like_mut()
+}
+
 /// All of the new file or all of the old one, whatever happens in between.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     if let Some(parent) = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
@@ -105,7 +123,7 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     fs::rename(&beside, path)
 }
 
-fn table(environment: &EnvironmentConfig) -> Table {
+pub(super) fn table(environment: &EnvironmentConfig) -> Table {
     let mut table = Table::new();
     let PlatformConfig::Ecs(ecs) = &environment.platform;
     table["region"] = value(&ecs.region);
@@ -172,6 +190,9 @@ fn table(environment: &EnvironmentConfig) -> Table {
             table["what"] = value(&line.what);
             table["sku"] = value(&line.sku);
             table["quantity"] = value(line.quantity);
+            if let Some(hours) = line.hours_per_month {
+                table["hours_per_month"] = value(hours);
+            }
             table
         })
         .collect();

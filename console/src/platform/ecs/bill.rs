@@ -79,12 +79,14 @@ impl EcsPlatform {
                 "task definition",
             ));
         }
-        lines.extend(
-            self.environment
-                .extra_bill
-                .iter()
-                .map(|extra| line(extra.what.clone(), &extra.sku, extra.quantity, "configured")),
-        );
+        lines.extend(self.environment.extra_bill.iter().map(|extra| {
+            BillLine {
+                schedule: extra
+                    .hours_per_month
+                    .map_or(Schedule::Always, Schedule::HoursPerMonth),
+                ..line(extra.what.clone(), &extra.sku, extra.quantity, "configured")
+            }
+        }));
         Ok(BillOfResources {
             region: if self.config.local {
                 "us-east-1".to_owned()
