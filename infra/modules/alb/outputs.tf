@@ -67,11 +67,11 @@ output "test_listener_arn" {
 }
 
 output "bill" {
-  description = "What it is billed for."
+  description = "What it is billed for. What the console sees of a load balancer itself is marked, so that nobody counts it twice."
   value = [
-    { what = "Load balancer", sku = "alb.hour", quantity = 1, basis = "configured" },
-    { what = "Load balancer, capacity units", sku = "alb.lcu", quantity = var.usage.lcu, basis = "assumed: usage.lcu" },
-    { what = "Public IPv4 of the load balancer", sku = "ipv4.public", quantity = length(var.subnet_ids), basis = "configured: one per zone" },
+    { what = "Load balancer", sku = "alb.hour", quantity = 1, basis = "configured", reported_by = "platform" },
+    { what = "Load balancer, capacity units", sku = "alb.lcu", quantity = var.usage.lcu, basis = "assumed: usage.lcu", reported_by = "platform" },
+    { what = "Public IPv4 of the load balancer", sku = "ipv4.public", quantity = length(var.subnet_ids), basis = "configured: one per zone", reported_by = "platform" },
     { what = "Data to the internet", sku = "dt.out", quantity = var.usage.data_out_gb, basis = "assumed: usage.data_out_gb" },
   ]
 }

@@ -75,8 +75,8 @@ output "bill" {
       reported_by     = "platform"
     }],
     [
-      { what = "Logs of ${var.name}, ingestion", sku = "cw.logs.ingest", quantity = var.usage.log_gb, min = null, max = null, hours_per_month = 730, basis = "assumed: usage.log_gb", reported_by = "terraform" },
-      { what = "Logs of ${var.name}, storage", sku = "cw.logs.store", quantity = var.usage.log_gb * min(1, var.log_retention_days / 30), min = null, max = null, hours_per_month = 730, basis = "assumed: usage.log_gb kept ${var.log_retention_days} days", reported_by = "terraform" },
+      { what = "Logs of ${var.name}, ingestion", sku = "cw.logs.ingest", quantity = var.usage.log_gb, min = null, max = null, hours_per_month = 730, basis = "assumed: usage.log_gb", reported_by = "platform" },
+      { what = "Logs of ${var.name}, storage", sku = "cw.logs.store", quantity = var.usage.log_gb * min(1, var.log_retention_days / 30), min = null, max = null, hours_per_month = 730, basis = "assumed: usage.log_gb kept ${var.log_retention_days} days", reported_by = "platform" },
     ],
   )
 }

@@ -24,7 +24,7 @@ output "dashboard_url" {
 output "bill" {
   description = "What it is billed for. An alarm on metric maths is billed per metric: three each."
   value = concat(
-    [{ what = "Alarms", sku = "cw.alarm.standard", quantity = length(local.simple) + length(local.maths) * length(local.math_metrics), basis = "configured: ${length(local.alarm_names)} alarms, ${length(local.maths)} of them over ${length(local.math_metrics)} metrics" }],
+    [{ what = "Alarms", sku = "cw.alarm.standard", quantity = length(local.simple) + length(local.maths) * length(local.math_metrics), basis = "configured: ${length(local.alarm_names)} alarms, ${length(local.maths)} of them over ${length(local.math_metrics)} metrics", reported_by = "platform" }],
     var.dashboard ? [{ what = "Dashboard", sku = "cw.dashboard", quantity = 1, basis = "configured" }] : [],
     var.has_error_log_group ? [{ what = "Error-line metric", sku = "cw.custom.metric", quantity = 1, basis = "configured" }] : [],
   )

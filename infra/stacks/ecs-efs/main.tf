@@ -424,7 +424,7 @@ module "contract" {
     module.network.bill,
     module.cluster.bill,
     module.ecr.bill,
-    module.secrets.bill,
+    [for line in module.secrets.bill : merge(line, { reported_by = "platform" })],
     module.observability.bill,
     module.edge.bill,
     module.buckets.bill,
