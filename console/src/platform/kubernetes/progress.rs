@@ -48,13 +48,13 @@ impl KubernetesPlatform {
             None => outcome(&scene),
         };
         let mut progress = self.progress_of(&scene).await;
-        if !matches!(outcome, RolloutOutcome::Superseded) {
-            progress.record.outcome = outcome;
-            progress.record.reason = reason.or(progress.record.reason);
+        progress.record.outcome = outcome;
+        // The reason read with the progress is the same one, explained by the pods.
+        progress.record.reason = if outcome == RolloutOutcome::Superseded {
+            reason
         } else {
-            progress.record.outcome = outcome;
-            progress.record.reason = reason;
-        }
+            progress.record.reason.or(reason)
+        };
         progress.record.finished_at = (!outcome.is_in_progress()).then_some(scene.at);
         if let Some(rollout) = &ticket.rollout {
             progress.record.id = rollout.clone();

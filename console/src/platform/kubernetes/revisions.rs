@@ -194,13 +194,13 @@ fn evidence(
     if rolls
         && before
             .and_then(scaled_down_at)
-            .is_some_and(|at| at >= created_at(set) && at < next_began)
+            .is_some_and(|at| at >= created_at(set) && at <= next_began)
     {
         return succeeded("its ReplicaSet had taken the whole place of the one before it");
     }
     if let Some(condition) = scene.condition("Available")
         && condition.is_true
-        && condition.since.is_some_and(|since| since < next_began)
+        && condition.since.is_some_and(|since| since <= next_began)
         && before.is_none()
     {
         return succeeded("the Deployment has been available since before the next rollout");
