@@ -8,7 +8,7 @@ use crate::{
     config::{self, Config, ConfigError, EcsConfig, EnvironmentConfig, PlatformConfig},
     model::{Author, EnvironmentName},
     operate::{Operator, Settings},
-    platform::{Connections, Connector, Environment, PlatformError, ecs::EcsPlatform},
+    platform::{Connections, Connector, Environment, PlatformError, connect},
     store::{Seen, Store},
 };
 use opsconsole_local_cloud::{DataDir, LocalCloud};
@@ -173,13 +173,13 @@ fn connector(data_dir: &Path) -> Connector {
     Arc::new(move |config| {
         let data_dir = data_dir.clone();
         Box::pin(async move {
-            let PlatformConfig::Ecs(ecs) = &config.platform;
-            let config = if ecs.local {
-                Arc::new(on_local_cloud(&config, ecs, data_dir).await?)
-            } else {
-                config
+            let config = match &config.platform {
+                PlatformConfig::Ecs(ecs) if ecs.local => {
+                    Arc::new(on_local_cloud(&config, ecs, data_dir).await?)
+                }
+                _ => config,
             };
-            let platform = EcsPlatform::connect(&config)?;
+            let platform = connect(&config).await?;
             Ok(Environment { config, platform })
         })
     })

@@ -80,7 +80,9 @@ pub async fn run(global: &Global, args: InitArgs) -> Result<u8, Failure> {
     let environments = named(found);
     if args.dry_run {
         for environment in &environments {
-            let PlatformConfig::Ecs(ecs) = &environment.platform;
+            let PlatformConfig::Ecs(ecs) = &environment.platform else {
+                continue;
+            };
             println!(
                 "{}: {}/{} in {}",
                 environment.name, ecs.cluster, ecs.service, ecs.region

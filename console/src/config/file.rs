@@ -3,7 +3,7 @@
 use super::Guard;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 use toml::Spanned;
 
 /// opsconsole's configuration.
@@ -55,16 +55,16 @@ impl<'de> Deserialize<'de> for Environments {
     }
 }
 
-/// One environment: an ECS service.
+/// One environment: an ECS service, or a Deployment on Kubernetes.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EnvironmentFile {
     /// Where it lives. Default `ecs`.
     #[serde(default)]
     pub platform: PlatformName,
-    /// The AWS region: `eu-central-1`.
-    #[schemars(with = "String")]
-    pub region: Spanned<String>,
+    /// The AWS region: `eu-central-1`. On Kubernetes: whose prices apply. Default there `us-east-1`.
+    #[schemars(with = "Option<String>")]
+    pub region: Option<Spanned<String>>,
     /// The profile in `~/.aws/config`, SSO profiles included. Without it: the default chain.
     pub profile: Option<String>,
     /// A role to assume on top.
@@ -74,11 +74,21 @@ pub(super) struct EnvironmentFile {
     #[schemars(with = "Option<String>")]
     pub endpoint_url: Option<Spanned<String>>,
     /// The ECS cluster's name.
-    #[schemars(with = "String")]
-    pub cluster: Spanned<String>,
+    #[schemars(with = "Option<String>")]
+    pub cluster: Option<Spanned<String>>,
     /// The ECS service's name.
-    #[schemars(with = "String")]
-    pub service: Spanned<String>,
+    #[schemars(with = "Option<String>")]
+    pub service: Option<Spanned<String>>,
+    /// Kubernetes: the kubeconfig file. Without it: `KUBECONFIG`, else `~/.kube/config`.
+    pub kubeconfig: Option<PathBuf>,
+    /// Kubernetes: the kubeconfig's context. Without it: its current one.
+    pub context: Option<String>,
+    /// Kubernetes: the namespace. Without it: the context's own, else `default`.
+    pub namespace: Option<String>,
+    /// Kubernetes: the Deployment's name. Without it: the one of `helm_release`.
+    pub deployment: Option<String>,
+    /// Kubernetes: the Helm release. Without it: as the Deployment's annotation says.
+    pub helm_release: Option<String>,
     /// The container that carries the release. Without it: the first essential one.
     pub container: Option<String>,
     /// The log group. Without it: as the task definition's awslogs options say.
@@ -115,6 +125,8 @@ pub(super) enum PlatformName {
     /// Amazon ECS.
     #[default]
     Ecs,
+    /// Kubernetes: a Deployment, its own or a Helm release's.
+    Kubernetes,
 }
 
 /// A time in which changes are refused.

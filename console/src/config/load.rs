@@ -2,7 +2,7 @@
 
 use super::{
     Config, ConfigError, EcsConfig, EnvironmentConfig, ExtraBillLine, FreezeWindow, Guard,
-    LockLocation, PlatformConfig,
+    KubernetesConfig, LockLocation, PlatformConfig,
     error::{Problem, nearest},
     file::{EnvironmentFile, File, FreezeFile, PlatformName},
     local::LOG_MEMORY_BYTES,
@@ -141,6 +141,8 @@ impl Checker<'_> {
                 message,
             );
         }
+        let has_account = file.account.is_some();
+        let has_lock = file.lock.is_some();
         let account = file.account.map(|account| {
             let value = account.get_ref();
             if value.len() != 12 || !value.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -157,13 +159,63 @@ impl Checker<'_> {
             ("cluster", &file.cluster),
             ("service", &file.service),
         ] {
-            if value.get_ref().trim().is_empty() {
-                self.problem(value.span(), &key(field), "it is empty");
+            match value {
+                Some(value) if value.get_ref().trim().is_empty() => {
+                    self.problem(value.span(), &key(field), "it is empty");
+                }
+                None if file.platform == PlatformName::Ecs => self.problem(
+                    name.span(),
+                    &format!("environment.{}", name.get_ref()),
+                    &format!("missing field `{field}`"),
+                ),
+                _ => {}
             }
         }
-        if !is_region(file.region.get_ref()) && !file.region.get_ref().trim().is_empty() {
+        let misplaced: &[(&str, bool)] = match file.platform {
+            PlatformName::Ecs => &[
+                ("kubeconfig", file.kubeconfig.is_some()),
+                ("context", file.context.is_some()),
+                ("namespace", file.namespace.is_some()),
+                ("deployment", file.deployment.is_some()),
+                ("helm_release", file.helm_release.is_some()),
+            ],
+            PlatformName::Kubernetes => &[
+                ("cluster", file.cluster.is_some()),
+                ("service", file.service.is_some()),
+                ("profile", file.profile.is_some()),
+                ("role_arn", file.role_arn.is_some()),
+                ("endpoint_url", file.endpoint_url.is_some()),
+                ("log_group", file.log_group.is_some()),
+                ("alarm_prefixes", !file.alarm_prefixes.is_empty()),
+                ("account", has_account),
+                ("lock", has_lock),
+            ],
+        };
+        for (field, _) in misplaced.iter().filter(|(_, is_there)| *is_there) {
+            let message = match file.platform {
+                PlatformName::Ecs => "it is for platform = \"kubernetes\" only",
+                PlatformName::Kubernetes => {
+                    "it is for ECS; on Kubernetes name the context, the namespace and the deployment"
+                }
+            };
+            self.problem(name.span(), &key(field), message);
+        }
+        if file.platform == PlatformName::Kubernetes
+            && file.deployment.is_none()
+            && file.helm_release.is_none()
+        {
             self.problem(
-                file.region.span(),
+                name.span(),
+                &format!("environment.{}", name.get_ref()),
+                "missing field `deployment` (or `helm_release`)",
+            );
+        }
+        if let Some(region) = &file.region
+            && !is_region(region.get_ref())
+            && !region.get_ref().trim().is_empty()
+        {
+            self.problem(
+                region.span(),
                 &key("region"),
                 "a region looks like `eu-central-1`",
             );
@@ -238,16 +290,29 @@ impl Checker<'_> {
                 sku: line.sku,
             })
             .collect();
+        let text =
+            |value: Option<Spanned<String>>| value.map_or_else(String::new, Spanned::into_inner);
         let platform = match file.platform {
+            PlatformName::Kubernetes => PlatformConfig::Kubernetes(KubernetesConfig {
+                kubeconfig: file.kubeconfig,
+                context: file.context,
+                namespace: file.namespace,
+                deployment: file.deployment,
+                helm_release: file.helm_release,
+                container: file.container,
+                region: file
+                    .region
+                    .map_or_else(|| "us-east-1".to_owned(), Spanned::into_inner),
+            }),
             PlatformName::Ecs => PlatformConfig::Ecs(EcsConfig {
-                region: file.region.into_inner(),
+                region: text(file.region),
                 profile: file.profile,
                 role_arn: file.role_arn.map(Spanned::into_inner),
                 endpoint_url: file.endpoint_url.map(Spanned::into_inner),
                 static_credentials: None,
                 local: false,
-                cluster: file.cluster.into_inner(),
-                service: file.service.into_inner(),
+                cluster: text(file.cluster),
+                service: text(file.service),
                 container: file.container,
                 log_group: file.log_group,
                 alarm_prefixes: file.alarm_prefixes,

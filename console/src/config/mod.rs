@@ -14,7 +14,7 @@ pub use error::{ConfigError, Problem, nearest};
 pub use load::{CONFIG_VARIABLE, check, default_path, load, resolve_path, schema};
 pub use merge::{Difference, MergeOptions, Merged, MergedHow, merge};
 pub use types::{
-    Config, EcsConfig, EnvironmentConfig, ExtraBillLine, FreezeWindow, Guard, LockLocation,
-    PlatformConfig,
+    Config, EcsConfig, EnvironmentConfig, ExtraBillLine, FreezeWindow, Guard, KubernetesConfig,
+    LockLocation, PlatformConfig,
 };
 pub use write::{Written, write};

@@ -81,7 +81,9 @@ fn a_whole_file_is_read_in_its_own_order() {
     assert_eq!(prod.extra_bill[0].quantity, 2.0);
     assert_eq!(config.environments[0].guard, Guard::Confirm);
     assert_eq!(config.environments[2].guard, Guard::ReadOnly);
-    let PlatformConfig::Ecs(ecs) = &prod.platform;
+    let PlatformConfig::Ecs(ecs) = &prod.platform else {
+        panic!("prod is on ECS");
+    };
     assert_eq!(ecs.profile.as_deref(), Some("prod"));
     assert_eq!(ecs.static_credentials, None);
 }
@@ -224,7 +226,9 @@ fn the_schema_knows_every_key_and_refuses_others() {
 #[test]
 fn what_is_remembered_of_the_local_cloud_is_found_before_and_after_it_is_connected() {
     let before = Config::local_cloud().environments.remove(2);
-    let PlatformConfig::Ecs(ecs) = before.platform.clone();
+    let PlatformConfig::Ecs(ecs) = before.platform.clone() else {
+        panic!("it is on ECS");
+    };
     let after = EnvironmentConfig {
         account: Some("123456789012".to_owned()),
         platform: PlatformConfig::Ecs(EcsConfig {

@@ -65,6 +65,24 @@ impl EnvironmentConfig {
                     ecs.region, ecs.cluster, ecs.service
                 )
             }
+            PlatformConfig::Kubernetes(kubernetes) => {
+                let or = |text: &Option<String>, other: &str| {
+                    text.clone().unwrap_or_else(|| other.to_owned())
+                };
+                format!(
+                    "kubernetes:{}:{}:{}/{}",
+                    kubernetes
+                        .kubeconfig
+                        .as_ref()
+                        .map_or_else(String::new, |path| path.display().to_string()),
+                    or(&kubernetes.context, "current"),
+                    or(&kubernetes.namespace, "default"),
+                    or(
+                        &kubernetes.deployment,
+                        &or(&kubernetes.helm_release, "unknown")
+                    ),
+                )
+            }
         }
     }
 }
@@ -137,6 +155,27 @@ pub struct ExtraBillLine {
 pub enum PlatformConfig {
     /// Amazon ECS.
     Ecs(EcsConfig),
+    /// Kubernetes, wherever it runs.
+    Kubernetes(KubernetesConfig),
+}
+
+/// One Deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KubernetesConfig {
+    /// The kubeconfig file; `KUBECONFIG`, else `~/.kube/config`, when `None`.
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context; its current one when `None`.
+    pub context: Option<String>,
+    /// The namespace; the context's own, else `default`, when `None`.
+    pub namespace: Option<String>,
+    /// The Deployment; found by `helm_release` when `None`.
+    pub deployment: Option<String>,
+    /// The Helm release that the Deployment belongs to; read from its annotation when `None`.
+    pub helm_release: Option<String>,
+    /// The container that carries the release; the first one when `None`.
+    pub container: Option<String>,
+    /// The AWS region whose prices apply.
+    pub region: String,
 }
 
 /// One ECS service.

@@ -1,7 +1,9 @@
 //! Writing the configuration file: environments that are new are added, and what people wrote
 //! stays as it is, comments and guards included.
 
-use super::{ConfigError, EnvironmentConfig, Guard, PlatformConfig, check};
+use super::{
+    ConfigError, EcsConfig, EnvironmentConfig, Guard, KubernetesConfig, PlatformConfig, check,
+};
 use crate::model::EnvironmentName;
 use std::{
     fs,
@@ -125,23 +127,11 @@ pub(super) fn replace(path: &Path, text: &str) -> std::io::Result<()> {
 
 pub(super) fn table(environment: &EnvironmentConfig) -> Table {
     let mut table = Table::new();
-    let PlatformConfig::Ecs(ecs) = &environment.platform;
-    table["region"] = value(&ecs.region);
-    let optional = [
-        ("profile", &ecs.profile),
-        ("role_arn", &ecs.role_arn),
-        ("endpoint_url", &ecs.endpoint_url),
-    ];
-    for (key, text) in optional {
-        if let Some(text) = text {
-            table[key] = value(text);
-        }
+    match &environment.platform {
+        PlatformConfig::Ecs(ecs) => ecs_keys(&mut table, ecs),
+        PlatformConfig::Kubernetes(kubernetes) => kubernetes_keys(&mut table, kubernetes),
     }
-    table["cluster"] = value(&ecs.cluster);
-    table["service"] = value(&ecs.service);
     let optional = [
-        ("container", &ecs.container),
-        ("log_group", &ecs.log_group),
         ("account", &environment.account),
         ("runbook", &environment.runbook),
     ];
@@ -149,9 +139,6 @@ pub(super) fn table(environment: &EnvironmentConfig) -> Table {
         if let Some(text) = text {
             table[key] = value(text);
         }
-    }
-    if !ecs.alarm_prefixes.is_empty() {
-        table["alarm_prefixes"] = value(ecs.alarm_prefixes.iter().collect::<Array>());
     }
     // Written out even where it is the default, so that the reader sees what a change takes.
     table["guard"] = value(match environment.guard {
@@ -200,4 +187,49 @@ pub(super) fn table(environment: &EnvironmentConfig) -> Table {
         table["extra_bill"] = Item::ArrayOfTables(bill);
     }
     table
+}
+
+fn ecs_keys(table: &mut Table, ecs: &EcsConfig) {
+    table["region"] = value(&ecs.region);
+    let optional = [
+        ("profile", &ecs.profile),
+        ("role_arn", &ecs.role_arn),
+        ("endpoint_url", &ecs.endpoint_url),
+    ];
+    for (key, text) in optional {
+        if let Some(text) = text {
+            table[key] = value(text);
+        }
+    }
+    table["cluster"] = value(&ecs.cluster);
+    table["service"] = value(&ecs.service);
+    let optional = [("container", &ecs.container), ("log_group", &ecs.log_group)];
+    for (key, text) in optional {
+        if let Some(text) = text {
+            table[key] = value(text);
+        }
+    }
+    if !ecs.alarm_prefixes.is_empty() {
+        table["alarm_prefixes"] = value(ecs.alarm_prefixes.iter().collect::<Array>());
+    }
+}
+
+fn kubernetes_keys(table: &mut Table, kubernetes: &KubernetesConfig) {
+    table["platform"] = value("kubernetes");
+    if let Some(path) = &kubernetes.kubeconfig {
+        table["kubeconfig"] = value(path.display().to_string());
+    }
+    let optional = [
+        ("context", &kubernetes.context),
+        ("namespace", &kubernetes.namespace),
+        ("deployment", &kubernetes.deployment),
+        ("helm_release", &kubernetes.helm_release),
+        ("container", &kubernetes.container),
+    ];
+    for (key, text) in optional {
+        if let Some(text) = text {
+            table[key] = value(text);
+        }
+    }
+    table["region"] = value(&kubernetes.region);
 }

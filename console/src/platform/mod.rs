@@ -7,6 +7,7 @@ mod connections;
 pub mod ecs;
 mod error;
 mod fleet;
+pub mod kubernetes;
 
 pub use crate::model::LockRecord;
 pub use connections::{Connections, Connector};
@@ -22,6 +23,21 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
+
+/// Connects an environment to the platform that its configuration names.
+///
+/// # Errors
+/// When the configuration names something that cannot be right, or what it names is not there.
+pub async fn connect(
+    environment: &crate::config::EnvironmentConfig,
+) -> Result<Arc<dyn Platform>, PlatformError> {
+    match &environment.platform {
+        crate::config::PlatformConfig::Ecs(_) => ecs::EcsPlatform::connect(environment),
+        crate::config::PlatformConfig::Kubernetes(config) => {
+            kubernetes::KubernetesPlatform::connect(environment, config)
+        }
+    }
+}
 
 /// What every platform does. One value serves one environment.
 ///

@@ -181,7 +181,9 @@ async fn an_environment_of_another_configuration_keeps_its_runs() {
     let console = Console::open(home.path(), &platform).await;
     killed(&console, Action::Restart, "run-1", DEAD).await;
     let other = Console::open_with(home.path(), &platform, |config| {
-        let PlatformConfig::Ecs(ecs) = &mut config.platform;
+        let PlatformConfig::Ecs(ecs) = &mut config.platform else {
+            panic!("the fake's environments are on ECS");
+        };
         ecs.service = "another".to_owned();
     })
     .await;

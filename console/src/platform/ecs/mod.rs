@@ -30,7 +30,7 @@ mod service;
 mod session;
 mod task_definition;
 mod tasks;
-mod text;
+pub(super) mod text;
 mod time;
 mod warnings;
 mod wire_guard;
@@ -116,7 +116,12 @@ impl EcsPlatform {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub fn new(environment: &EnvironmentConfig) -> Result<Self, PlatformError> {
-        let PlatformConfig::Ecs(config) = &environment.platform;
+        let PlatformConfig::Ecs(config) = &environment.platform else {
+            return Err(PlatformError::Invalid {
+                operation: format!("connecting to {}", environment.name),
+                cause: "it is not on ECS".to_owned(),
+            });
+        };
         if let Some(url) = &config.endpoint_url
             && !(url.starts_with("http://") || url.starts_with("https://"))
         {

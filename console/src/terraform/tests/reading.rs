@@ -29,7 +29,9 @@ fn outputs_state_and_the_bare_output_say_the_same() {
 #[test]
 fn an_applied_ecs_stack_becomes_a_whole_environment() {
     let prod = environment(&stack(BLUE_GREEN_OUTPUT));
-    let PlatformConfig::Ecs(ecs) = &prod.platform;
+    let PlatformConfig::Ecs(ecs) = &prod.platform else {
+        panic!("an ECS environment");
+    };
     assert_eq!(prod.name.as_str(), "dev");
     assert_eq!(
         (
@@ -87,7 +89,9 @@ fn a_plan_gives_all_but_what_only_the_apply_knows() {
     };
     assert_eq!(config.lock, None);
     assert!(notes[0].contains("lock.bucket is known only after the apply"));
-    let PlatformConfig::Ecs(ecs) = &config.platform;
+    let PlatformConfig::Ecs(ecs) = &config.platform else {
+        panic!("an ECS environment");
+    };
     // The only log group is not called `api`.
     assert_eq!(ecs.log_group.as_deref(), Some("/ecs/shop-dev-api"));
     assert_eq!(ecs.profile.as_deref(), Some("ops"));

@@ -1,0 +1,333 @@
+//! What the calls of one look bring: the Deployment with its ReplicaSets, pods and events.
+
+use super::{
+    KubernetesPlatform,
+    session::{Link, op},
+    template,
+};
+use crate::platform::PlatformError;
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::{
+        apps::v1::{Deployment, ReplicaSet},
+        core::v1::{Event, Pod},
+    },
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
+};
+use kube::{Api, api::ListParams};
+use std::fmt::Debug;
+
+/// Set by the Deployment controller; counts up with every rollout.
+const REVISION: &str = "deployment.kubernetes.io/revision";
+/// Revisions that a ReplicaSet was before it was used again.
+const REVISION_HISTORY: &str = "deployment.kubernetes.io/revision-history";
+/// What the API server gives of a page without a promise to have more.
+const EVENTS_MAX: u32 = 500;
+
+/// One look.
+pub struct Scene {
+    /// When.
+    pub at: Timestamp,
+    /// The Deployment.
+    pub deployment: Deployment,
+    /// Its ReplicaSets, oldest revision first.
+    pub sets: Vec<ReplicaSet>,
+    /// Their pods.
+    pub pods: Vec<Pod>,
+    /// Events of all of these, newest first.
+    pub events: Vec<Event>,
+}
+
+impl KubernetesPlatform {
+    pub(super) async fn deployment(&self, link: &Link) -> Result<Deployment, PlatformError> {
+        let api: Api<Deployment> = Api::namespaced(link.client.clone(), &link.namespace);
+        if let Some(name) = self.deployment_name() {
+            return match api.get(&name).await {
+                Ok(found) => Ok(found),
+                Err(error) => {
+                    let operation = op("get", "deployments", &name);
+                    let error = self.session.sorted(&operation, error).await;
+                    Err(self.with_nearest(&api, link, &name, error).await)
+                }
+            };
+        }
+        let release = self.config.helm_release.as_deref().unwrap_or_default();
+        let all = self
+            .list(&api, "deployments", &ListParams::default())
+            .await?;
+        let mut ours = all.into_iter().filter(|deployment| {
+            super::helm::release_of(&deployment.metadata).as_deref() == Some(release)
+        });
+        match (ours.next(), ours.next()) {
+            (Some(found), None) => {
+                self.remember_name(found.metadata.name.as_deref().unwrap_or_default());
+                Ok(found)
+            }
+            (None, _) => Err(PlatformError::NotFound {
+                what: format!(
+                    "a Deployment of the Helm release {release} in the namespace {}",
+                    link.namespace
+                ),
+                hint: Some("`helm list` shows the releases there".to_owned()),
+            }),
+            (Some(_), Some(_)) => Err(PlatformError::Invalid {
+                operation: format!("choosing the Deployment of the Helm release {release}"),
+                cause: "it has more than one; name it with `deployment`".to_owned(),
+            }),
+        }
+    }
+
+    async fn with_nearest(
+        &self,
+        api: &Api<Deployment>,
+        link: &Link,
+        name: &str,
+        error: PlatformError,
+    ) -> PlatformError {
+        if !matches!(error, PlatformError::NotFound { .. }) {
+            return error;
+        }
+        let Ok(all) = api.list(&ListParams::default()).await else {
+            return error;
+        };
+        let names: Vec<String> = all
+            .items
+            .into_iter()
+            .filter_map(|deployment| deployment.metadata.name)
+            .collect();
+        let near = crate::config::nearest(name, names.iter().map(String::as_str));
+        PlatformError::NotFound {
+            what: format!(
+                "the Deployment {name} in the namespace {} of {}",
+                link.namespace, link.context
+            ),
+            hint: Some(match near {
+                Some(near) => format!("Did you mean {near}?"),
+                None if names.is_empty() => "The namespace has no Deployments".to_owned(),
+                None => format!("There are: {}", names.join(", ")),
+            }),
+        }
+    }
+
+    /// A whole list, with the error sorted.
+    pub(super) async fn list<K>(
+        &self,
+        api: &Api<K>,
+        resource: &str,
+        params: &ListParams,
+    ) -> Result<Vec<K>, PlatformError>
+    where
+        K: Clone + serde::de::DeserializeOwned + Debug,
+    {
+        match api.list(params).await {
+            Ok(list) => Ok(list.items),
+            Err(error) => Err(self.session.sorted(&op("list", resource, ""), error).await),
+        }
+    }
+
+    pub(super) async fn scene(&self) -> Result<Scene, PlatformError> {
+        let at = Timestamp::now();
+        let link = self.session.link().await?;
+        let deployment = self.deployment(&link).await?;
+        let selector = deployment
+            .spec
+            .as_ref()
+            .map(|spec| selector_text(&spec.selector))
+            .unwrap_or_default();
+        let params = ListParams::default().labels(&selector);
+        let (set_api, pod_api, event_api) = (
+            Api::<ReplicaSet>::namespaced(link.client.clone(), &link.namespace),
+            Api::<Pod>::namespaced(link.client.clone(), &link.namespace),
+            Api::<Event>::namespaced(link.client.clone(), &link.namespace),
+        );
+        let recent = ListParams::default().limit(EVENTS_MAX);
+        let (sets, pods, events) = futures::join!(
+            self.list(&set_api, "replicasets", &params),
+            self.list(&pod_api, "pods", &params),
+            self.list(&event_api, "events", &recent),
+        );
+        let mut sets = sets?;
+        sets.retain(|set| is_owned_by(&set.metadata, deployment.metadata.uid.as_deref()));
+        sets.sort_by_key(revision_number);
+        let mut pods = pods?;
+        pods.retain(|pod| {
+            sets.iter()
+                .any(|set| is_owned_by(&pod.metadata, set.metadata.uid.as_deref()))
+        });
+        let mut events = tolerate("events", events)?;
+        events.retain(|event| {
+            let of = event.involved_object.uid.as_deref();
+            let is = |metadata: &ObjectMeta| of.is_some() && metadata.uid.as_deref() == of;
+            is(&deployment.metadata)
+                || sets.iter().any(|set| is(&set.metadata))
+                || pods.iter().any(|pod| is(&pod.metadata))
+        });
+        events.sort_by_key(|event| std::cmp::Reverse(event_time(event)));
+        Ok(Scene {
+            at,
+            deployment,
+            sets,
+            pods,
+            events,
+        })
+    }
+}
+
+impl Scene {
+    /// The Deployment's name.
+    pub fn name(&self) -> &str {
+        self.deployment.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// Replicas wanted; one when nothing is said (API reference, DeploymentSpec).
+    pub fn desired(&self) -> u32 {
+        let spec = self.deployment.spec.as_ref();
+        spec.and_then(|spec| spec.replicas).map_or(1, count)
+    }
+
+    /// The ReplicaSet that the Deployment's own template asks for, once the controller made it.
+    pub fn current(&self) -> Option<&ReplicaSet> {
+        let wanted = template::fingerprint(&template::of_deployment(&self.deployment));
+        self.sets
+            .iter()
+            .rev()
+            .find(|set| template::fingerprint(&template::of_set(set)) == wanted)
+    }
+
+    /// A ReplicaSet by its name.
+    pub fn set(&self, name: &str) -> Option<&ReplicaSet> {
+        self.sets.iter().find(|set| name_of(set) == name)
+    }
+
+    /// The pods of one ReplicaSet.
+    pub fn pods_of<'a>(&'a self, set: &'a ReplicaSet) -> impl Iterator<Item = &'a Pod> {
+        self.pods
+            .iter()
+            .filter(|pod| is_owned_by(&pod.metadata, set.metadata.uid.as_deref()))
+    }
+
+    /// A condition of the Deployment: status, reason, message, since.
+    pub fn condition(&self, kind: &str) -> Option<Condition<'_>> {
+        let conditions = self.deployment.status.as_ref()?.conditions.as_ref()?;
+        let found = conditions.iter().find(|known| known.type_ == kind)?;
+        Some(Condition {
+            is_true: found.status == "True",
+            reason: found.reason.as_deref().unwrap_or_default(),
+            message: found.message.as_deref().unwrap_or_default(),
+            since: found.last_transition_time.as_ref().map(|time| time.0),
+        })
+    }
+
+    /// True when the controller has looked at the newest spec.
+    pub fn is_observed(&self, generation: i64) -> bool {
+        self.deployment
+            .status
+            .as_ref()
+            .and_then(|status| status.observed_generation)
+            .is_some_and(|seen| seen >= generation)
+    }
+
+    /// The spec's number.
+    pub fn generation(&self) -> i64 {
+        self.deployment.metadata.generation.unwrap_or_default()
+    }
+
+    /// Whether rollouts are held.
+    pub fn is_paused(&self) -> bool {
+        let spec = self.deployment.spec.as_ref();
+        spec.and_then(|spec| spec.paused).unwrap_or_default()
+    }
+}
+
+/// One condition.
+#[derive(Clone, Copy, Debug)]
+pub struct Condition<'a> {
+    /// Its status.
+    pub is_true: bool,
+    /// In one word.
+    pub reason: &'a str,
+    /// In words.
+    pub message: &'a str,
+    /// Since when.
+    pub since: Option<Timestamp>,
+}
+
+/// A call whose answer only adds to the picture: without the right to it the rest is shown.
+pub fn tolerate<T: Default>(
+    what: &str,
+    result: Result<T, PlatformError>,
+) -> Result<T, PlatformError> {
+    match result {
+        Err(error @ (PlatformError::Denied { .. } | PlatformError::NotFound { .. })) => {
+            tracing::debug!(%error, what, "left out");
+            Ok(T::default())
+        }
+        result => result,
+    }
+}
+
+/// A ReplicaSet's name.
+pub fn name_of(set: &ReplicaSet) -> &str {
+    set.metadata.name.as_deref().unwrap_or_default()
+}
+
+/// The rollout's number that made a ReplicaSet current last.
+pub fn revision_number(set: &ReplicaSet) -> u64 {
+    annotation(&set.metadata, REVISION)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_default()
+}
+
+/// True when the ReplicaSet was made current more than once.
+pub fn was_used_again(set: &ReplicaSet) -> bool {
+    annotation(&set.metadata, REVISION_HISTORY).is_some_and(|history| !history.is_empty())
+}
+
+/// One annotation.
+pub fn annotation<'a>(metadata: &'a ObjectMeta, key: &str) -> Option<&'a str> {
+    metadata.annotations.as_ref()?.get(key).map(String::as_str)
+}
+
+/// When an event was seen last.
+pub fn event_time(event: &Event) -> Option<Timestamp> {
+    let series = event.series.as_ref();
+    series
+        .and_then(|series| series.last_observed_time.as_ref())
+        .map(|time| time.0)
+        .or(event.last_timestamp.as_ref().map(|time| time.0))
+        .or(event.event_time.as_ref().map(|time| time.0))
+        .or(event
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map(|time| time.0))
+}
+
+/// Counts are never negative in what the API server sends.
+pub fn count(number: i32) -> u32 {
+    u32::try_from(number).unwrap_or_default()
+}
+
+fn is_owned_by(metadata: &ObjectMeta, uid: Option<&str>) -> bool {
+    let owners = metadata.owner_references.as_deref().unwrap_or_default();
+    uid.is_some_and(|uid| owners.iter().any(|owner| owner.uid == uid))
+}
+
+/// A selector as the API takes it in a query.
+pub fn selector_text(selector: &LabelSelector) -> String {
+    let equal = selector
+        .match_labels
+        .iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={value}"));
+    let sets = selector.match_expressions.iter().flatten().map(|wanted| {
+        let values = wanted.values.as_deref().unwrap_or_default().join(",");
+        match wanted.operator.as_str() {
+            "In" => format!("{} in ({values})", wanted.key),
+            "NotIn" => format!("{} notin ({values})", wanted.key),
+            "DoesNotExist" => format!("!{}", wanted.key),
+            _ => wanted.key.clone(),
+        }
+    });
+    equal.chain(sets).collect::<Vec<_>>().join(",")
+}

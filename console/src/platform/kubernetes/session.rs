@@ -1,0 +1,158 @@
+//! The connection to one cluster: the client, read anew from the kubeconfig when it is refused.
+
+use super::errors;
+use crate::{config::KubernetesConfig, platform::PlatformError};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use std::{sync::Arc, time::Duration};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A stream that says nothing for so long is opened again. That is also the probe for a followed
+/// log that stalls after the kubelet rotated the file (kubernetes#115701).
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A client, and where it leads. Cheap to clone.
+#[derive(Clone)]
+pub struct Link {
+    /// The client.
+    pub client: Client,
+    /// The namespace.
+    pub namespace: String,
+    /// The API server's address.
+    pub server: String,
+    /// The kubeconfig's context.
+    pub context: String,
+    /// The kubeconfig's user.
+    pub user: String,
+}
+
+/// Makes the link when it is first needed.
+pub struct Session {
+    config: Arc<KubernetesConfig>,
+    link: tokio::sync::Mutex<Option<Link>>,
+}
+
+impl Session {
+    /// Nothing is read yet.
+    pub fn new(config: Arc<KubernetesConfig>) -> Self {
+        Self {
+            config,
+            link: tokio::sync::Mutex::new(None),
+        }
+    }
+
+    /// The link; made from the kubeconfig when there is none.
+    ///
+    /// # Errors
+    /// When the kubeconfig or its context cannot be used.
+    pub async fn link(&self) -> Result<Link, PlatformError> {
+        let mut slot = self.link.lock().await;
+        if let Some(link) = &*slot {
+            return Ok(link.clone());
+        }
+        let link = self.open().await?;
+        *slot = Some(link.clone());
+        Ok(link)
+    }
+
+    /// Sorts an error; after refused credentials the next call reads the kubeconfig again, so a
+    /// new login is picked up without a restart.
+    pub async fn sorted(&self, operation: &Operation<'_>, error: kube::Error) -> PlatformError {
+        let (server, user) = match &*self.link.lock().await {
+            Some(link) => (link.server.clone(), link.user.clone()),
+            None => (String::new(), String::new()),
+        };
+        let error = errors::sort(operation, error, &server, &user);
+        if matches!(error, PlatformError::Credentials { .. }) {
+            *self.link.lock().await = None;
+        }
+        error
+    }
+
+    async fn open(&self) -> Result<Link, PlatformError> {
+        let unusable = |cause: String| PlatformError::Invalid {
+            operation: "reading the kubeconfig".to_owned(),
+            cause,
+        };
+        let kubeconfig = match &self.config.kubeconfig {
+            Some(path) => Kubeconfig::read_from(path),
+            None => Kubeconfig::read(),
+        }
+        .map_err(|error| unusable(error.to_string()))?;
+        let wanted = self
+            .config
+            .context
+            .clone()
+            .or_else(|| kubeconfig.current_context.clone())
+            .unwrap_or_default();
+        let known: Vec<&str> = kubeconfig
+            .contexts
+            .iter()
+            .map(|context| context.name.as_str())
+            .collect();
+        if !known.contains(&wanted.as_str()) {
+            let nearest = crate::config::nearest(&wanted, known.iter().copied());
+            return Err(PlatformError::NotFound {
+                what: format!("the kubeconfig's context {wanted:?}"),
+                hint: Some(match nearest {
+                    Some(near) => format!("Did you mean {near:?}?"),
+                    None => format!("It has {}", known.join(", ")),
+                }),
+            });
+        }
+        let user = kubeconfig
+            .contexts
+            .iter()
+            .find(|context| context.name == wanted)
+            .and_then(|context| context.context.as_ref()?.user.clone())
+            .unwrap_or_else(|| "the kubeconfig's user".to_owned());
+        let options = KubeConfigOptions {
+            context: Some(wanted.clone()),
+            ..KubeConfigOptions::default()
+        };
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .map_err(|error| unusable(error.to_string()))?;
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        config.read_timeout = Some(READ_TIMEOUT);
+        let namespace = self
+            .config
+            .namespace
+            .clone()
+            .unwrap_or_else(|| config.default_namespace.clone());
+        let server = config.cluster_url.to_string();
+        let client = Client::try_from(config).map_err(|error| PlatformError::Credentials {
+            cause: error.to_string(),
+            remedy: format!("Check the user {user} of the kubeconfig"),
+        })?;
+        Ok(Link {
+            client,
+            namespace,
+            server,
+            context: wanted,
+            user,
+        })
+    }
+}
+
+/// What is being done, for messages: the verb and the resource as RBAC spells them.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation<'a> {
+    /// `get`, `list`, `patch`…
+    pub verb: &'a str,
+    /// `deployments`, `pods/log`…
+    pub resource: &'a str,
+    /// Which one; empty for lists.
+    pub name: &'a str,
+}
+
+/// Shorthand for an [`Operation`].
+pub fn op<'a>(verb: &'a str, resource: &'a str, name: &'a str) -> Operation<'a> {
+    Operation {
+        verb,
+        resource,
+        name,
+    }
+}
