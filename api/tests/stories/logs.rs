@@ -21,7 +21,7 @@ async fn each_request_has_one_line_with_its_callers_id() {
         .insert("x-request-id", "trace-7/a=1".parse().expect("a header"));
     asked.headers_mut().insert(
         "traceparent",
-        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa01a902b7-01"
             .parse()
             .expect("a header"),
     );
