@@ -26,7 +26,7 @@ server=$!
 echo "$dir"
 cat >/dev/null
 kill -INT $server
-wait $server || true
+wait $server
 "#;
 
 struct Server {
