@@ -34,7 +34,9 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            eprintln!("opsconsole: {}", failure.message);
+            if !failure.message.is_empty() {
+                eprintln!("opsconsole: {}", failure.message);
+            }
             ExitCode::from(failure.code)
         }
     }

@@ -14,9 +14,11 @@ pub const USAGE: u8 = 2;
 pub const UNREACHABLE: u8 = 5;
 /// Guard, lock, read-only or freeze.
 pub const REFUSED: u8 = 4;
+/// Who reads the output went away; what a shell says of SIGPIPE (128 + 13).
+pub const READER_GONE: u8 = 141;
 
 /// Every code with its meaning, for the reference page and `--help`.
-pub const CODES: [(u8, &str, &str); 10] = [
+pub const CODES: [(u8, &str, &str); 11] = [
     (
         DONE,
         "done",
@@ -63,6 +65,11 @@ pub const CODES: [(u8, &str, &str); 10] = [
         "The rollout failed and nothing went back: someone must act.",
     ),
     (9, "stopped", "Someone stopped the rollout."),
+    (
+        READER_GONE,
+        "reader gone",
+        "Who reads the output closed it, as head does; a change that was begun goes on.",
+    ),
 ];
 
 /// A command that could not do its work: the message and the exit code.
@@ -139,6 +146,13 @@ impl From<StoreError> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
+        // `| head` has read enough: nothing to complain of, but not a success of what was asked either.
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self {
+                code: READER_GONE,
+                message: String::new(),
+            };
+        }
         Self::internal(format!("cannot write the output: {error}"))
     }
 }

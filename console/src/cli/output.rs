@@ -33,8 +33,7 @@ impl OutputFormat {
 /// Prints `value` as indented JSON.
 pub fn print_json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value)
-        .map_err(|error| Failure::internal(format!("cannot print JSON: {error}")))?;
+    serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from)?;
     writeln!(out)?;
     Ok(())
 }
@@ -42,8 +41,7 @@ pub fn print_json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
 /// Prints `value` as one line of JSON, at once.
 pub fn print_json_line<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    serde_json::to_writer(&mut out, value)
-        .map_err(|error| Failure::internal(format!("cannot print JSON: {error}")))?;
+    serde_json::to_writer(&mut out, value).map_err(std::io::Error::from)?;
     writeln!(out)?;
     out.flush()?;
     Ok(())

@@ -17,7 +17,7 @@ pub(super) struct File {
     /// Keys bound anew: command name → key chords such as `ctrl-r`.
     #[serde(default)]
     pub keys: BTreeMap<String, Vec<String>>,
-    /// Memory for log lines in MiB, all tails together. Default 256.
+    /// Memory for log lines in MiB, for each log view that is open. Default 256.
     #[schemars(with = "Option<u64>", range(min = 1, max = 65536))]
     pub log_memory_mib: Option<Spanned<i64>>,
     /// Show times in the local zone instead of UTC. Default false.
@@ -138,10 +138,27 @@ pub(super) struct FreezeFile {
     pub reason: Spanned<String>,
     /// From then on: `2026-11-27T00:00:00Z`, or `2026-11-27 00:00[Europe/Berlin]`.
     #[schemars(with = "String")]
-    pub start: Spanned<String>,
+    pub start: Spanned<MomentFile>,
     /// Until before then, in the same way.
     #[schemars(with = "String")]
-    pub end: Spanned<String>,
+    pub end: Spanned<MomentFile>,
+}
+
+/// A moment, in quotes or as TOML's own date.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a moment such as 2026-11-27T00:00:00Z")]
+pub(super) enum MomentFile {
+    Toml(toml::value::Datetime),
+    Text(String),
+}
+
+impl fmt::Display for MomentFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Toml(moment) => moment.fmt(f),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
 }
 
 /// The shared lock.

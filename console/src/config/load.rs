@@ -4,7 +4,7 @@ use super::{
     Config, ConfigError, EcsConfig, EnvironmentConfig, ExtraBillLine, FreezeWindow, Guard,
     KubernetesConfig, LockLocation, PlatformConfig,
     error::{Problem, nearest},
-    file::{EnvironmentFile, File, FreezeFile, PlatformName},
+    file::{EnvironmentFile, File, FreezeFile, MomentFile, PlatformName},
     local::LOG_MEMORY_BYTES,
 };
 use crate::model::EnvironmentName;
@@ -337,8 +337,9 @@ impl Checker<'_> {
         if file.reason.get_ref().trim().is_empty() {
             self.problem(file.reason.span(), &format!("{key}.reason"), "it is empty");
         }
-        let mut instant = |field: &str, text: &Spanned<String>| match parse_instant(text.get_ref())
-        {
+        let mut instant = |field: &str, text: &Spanned<MomentFile>| match parse_instant(
+            &text.get_ref().to_string(),
+        ) {
             Ok(instant) => instant,
             Err(message) => {
                 self.problem(text.span(), &format!("{key}.{field}"), &message);

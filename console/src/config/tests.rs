@@ -176,6 +176,9 @@ fn a_freeze_needs_its_zone_and_an_end_after_its_start() {
             "freeze = [{{ reason = \"x\", start = \"{start}\", end = \"{end}\" }}]"
         ))
     };
+    let bare =
+        "freeze = [{ reason = \"x\", start = 2026-11-27T00:00:00Z, end = 2026-11-28T00:00:00Z }]";
+    checked(&with(bare)).expect("TOML's own dates do");
     let said = mistake(&freeze("2026-11-27 00:00", "2026-11-28T00:00:00Z"));
     assert!(said.contains("environment.dev.freeze.start"), "{said}");
     assert!(said.contains("with its zone"), "{said}");

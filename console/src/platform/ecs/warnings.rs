@@ -65,9 +65,7 @@ pub fn of_rollout(judged: &Judged<'_>) -> Vec<String> {
     }
     if breaker_on && breaker.and_then(|breaker| breaker.reset_on_healthy_task()) != Some(false) {
         warnings.push(
-            "the circuit breaker forgets failures whenever one task becomes healthy \
-             (resetOnHealthyTask): a release that flaps may never trip it"
-                .to_owned(),
+            "a release that flaps may never trip the breaker (resetOnHealthyTask)".to_owned(),
         );
     }
     if is_managed_by_terraform(service.tags(), judged.definition) {

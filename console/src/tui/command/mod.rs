@@ -227,7 +227,12 @@ mod tests {
     #[test]
     fn every_command_has_one_row_and_a_help_line() {
         for spec in COMMANDS {
-            assert!(!spec.doc.is_empty(), "{} has no help", spec.name);
+            let columns = spec.doc.chars().count();
+            assert!(
+                (1..=62).contains(&columns),
+                "{}: {columns} columns",
+                spec.name
+            );
             assert_eq!(
                 COMMANDS.iter().filter(|other| other.id == spec.id).count(),
                 1

@@ -199,7 +199,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         "window",
         &[ch('a')],
         LOGS,
-        "An absolute window of time, such as 13:50-14:05 or 13:50-14:05 UTC",
+        "An absolute window of time, such as 13:50-14:05 UTC",
     )
     .takes("from-to"),
     reads(
@@ -216,14 +216,14 @@ pub const COMMANDS: &[CommandSpec] = &[
         "include-field",
         &[ch('=')],
         LOGS,
-        "Show only lines with the same value of the field under the cursor",
+        "Show only lines with the value of the field under the cursor",
     ),
     reads(
         C::ExcludeField,
         "exclude-field",
         &[ch('-')],
         LOGS,
-        "Hide lines with the same value of the field under the cursor",
+        "Hide lines with the value of the field under the cursor",
     ),
     reads(
         C::Wrap,
@@ -374,7 +374,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         "yank",
         &[ch('y')],
         Places::ALL,
-        "Copy a summary for the incident channel; on a table the raw form",
+        "Copy a summary for the incident channel, or the row's raw form",
     )
     .hint("copy summary"),
     reads(
@@ -389,7 +389,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         "open-link",
         &[ch('o')],
         Places::ALL,
-        "Open the page of the alarm, service or runbook, or copy its address",
+        "Open the page of the alarm, service or runbook, or copy it",
     )
     .aliases(&["url"]),
     reads(C::Mark, "mark", &[ch(' ')], TABLES, "Mark the row"),
@@ -491,7 +491,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         "filter",
         &[ch('/')],
         TABLES,
-        "Show only rows that match: a regular expression, or !expression",
+        "Show only rows that match a regular expression, or !expression",
     )
     .hint("filter")
     .takes("expression"),

@@ -532,7 +532,7 @@ impl ScreenState for LogsState {
                 self.refresh()
             }
             LogsReply::Continue => self.work(),
-            LogsReply::Searching { .. } | LogsReply::Searched(_) => Vec::new(),
+            LogsReply::Searching(_) | LogsReply::Searched(_) => Vec::new(),
         }
     }
 

@@ -289,7 +289,7 @@ impl ReleasesState {
                     Some(rollout) => rollout.to.clone(),
                     None => {
                         let text = format!(
-                            "{} never came through in {}; D deploys it, :rollback goes to the last known-good",
+                            "{} never came through in {}. D deploys it; :rollback goes to the last known-good",
                             image.name(),
                             self.environment
                         );

@@ -292,6 +292,19 @@ fn cells(env: &EnvironmentState, world: &World, theme: &Theme, width: u16) -> Ve
 /// Young services fill the width with fewer minutes, but never with fewer than this.
 const VALUES_LEAST: usize = 10;
 
+/// The table has a column for the last deploy from about this width on.
+const NARROW: u16 = 100;
+
+/// When the live release was deployed and by whom: `deployed 9 m ago by ana`.
+fn last_deploy(env: &EnvironmentState, world: &World) -> Option<String> {
+    let deployed = env.observation.as_ref()?.service.deployed.as_ref()?;
+    let ago = text::short(world.ago(deployed.deployed_at?));
+    Some(match &deployed.author {
+        Some(author) => format!("deployed {ago} ago by {}", text::clean(&author.name)),
+        None => format!("deployed {ago} ago"),
+    })
+}
+
 /// How much time the charts show: `last hour`, `last 12 min`.
 fn span_words(env: &EnvironmentState) -> String {
     let Some(series) = env
@@ -322,7 +335,14 @@ fn shown_part(series: &Series, start: usize) -> Series {
 
 /// The selected environment: an hour of series with its deploys on the same axis, alarms, events.
 fn panel(env: &EnvironmentState, world: &World, theme: &Theme, area: Rect, buf: &mut Buffer) {
-    let heading = format!("{} · {}", env.name(), span_words(env));
+    let mut heading = env.name().to_string();
+    // A narrow table has no room for the last deploy: it is told here.
+    if let Some(deploy) = last_deploy(env, world).filter(|_| area.width < NARROW) {
+        heading.push_str(" · ");
+        heading.push_str(&deploy);
+    }
+    heading.push_str(" · ");
+    heading.push_str(&span_words(env));
     let inner = common::part(buf, theme, world, env.name(), area, &heading, false);
     let (charts, side) = if inner.width >= 150 {
         let [charts, _, side] = Layout::horizontal([
@@ -550,7 +570,7 @@ fn news(env: &EnvironmentState, world: &World, theme: &Theme, area: Rect, buf: &
                 Role::Dim,
                 format!("{}  ", text::clock(event.at, &world.zone)),
             ),
-            span(theme, Role::Text, text::without_arns(&event.message)),
+            span(theme, Role::Text, text::event(&event.message)),
         ]));
     }
     paint::lines(buf, area, &lines);

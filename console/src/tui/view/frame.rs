@@ -5,7 +5,9 @@ use crate::{
     tui::{
         command::{COMMANDS, Command, CommandSpec, Place},
         effect::Level,
-        state::{AppState, EnvironmentState, RunView, Target, World, rollout::doing},
+        state::{
+            AppState, EnvironmentState, RunView, Target, World, notices::Notice, rollout::doing,
+        },
         theme::{Role, Theme},
         widgets::{
             paint::{self, Hits, span},
@@ -166,21 +168,43 @@ fn run_words(run: &RunView, world: &World, theme: &Theme) -> Vec<Span<'static>> 
     ]
 }
 
+/// More of a notice is in the messages.
+const NOTICE_LINES_MAX: usize = 3;
+
+/// What leads out of a notice stands at its right end, so long as its words leave room.
+const NOTICE_KEYS: usize = 22;
+
+/// A notice's words in lines, none cut at the right.
+fn notice_lines(notice: &Notice, width: u16) -> Vec<String> {
+    let times = if notice.times > 1 {
+        format!(" (×{})", notice.times)
+    } else {
+        String::new()
+    };
+    let keys = if notice.level == Level::Bad {
+        NOTICE_KEYS
+    } else {
+        0
+    };
+    let columns = usize::from(width).saturating_sub(4 + keys).max(20);
+    let mut lines = text::wrap(&text::clean(&format!("{}{times}", notice.text)), columns);
+    lines.truncate(NOTICE_LINES_MAX);
+    lines
+}
+
+/// How many lines the newest notice takes.
+pub fn notice_height(state: &AppState, width: u16) -> u16 {
+    let notice = state.notices.current(state.world.now);
+    let lines = notice.map_or(0, |notice| notice_lines(notice, width).len());
+    u16::try_from(lines).unwrap_or(0)
+}
+
 /// The newest notice.
 pub fn notice(state: &AppState, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let Some(notice) = state.notices.current(state.world.now) else {
         return;
     };
     let (glyph, role) = level(notice.level);
-    let times = if notice.times > 1 {
-        format!(" (×{})", notice.times)
-    } else {
-        String::new()
-    };
-    let left = Line::from(vec![
-        span(theme, role, format!(" {glyph} ")),
-        span(theme, role, format!("{}{times}", notice.text)),
-    ]);
     let close = if notice.level == Level::Bad {
         let keys = [
             state.world.key(Command::Back),
@@ -195,7 +219,18 @@ pub fn notice(state: &AppState, theme: &Theme, area: Rect, buf: &mut Buffer) {
     } else {
         Line::default()
     };
-    paint::ends(buf, area, &left, &close);
+    for (index, (row, words)) in area
+        .rows()
+        .zip(notice_lines(notice, area.width))
+        .enumerate()
+    {
+        let (mark, end) = match index {
+            0 => (glyph, &close),
+            _ => (" ", &Line::default()),
+        };
+        let left = Line::from(span(theme, role, format!(" {mark} {words}")));
+        paint::ends(buf, row, &left, end);
+    }
 }
 
 /// The glyph and the role of a notice.

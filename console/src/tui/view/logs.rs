@@ -4,15 +4,18 @@ mod empty;
 mod header;
 mod lines;
 
-use crate::tui::{
-    state::{
-        Target, World,
-        logs::{Asking, LogsState, Pane, Prompt},
-    },
-    theme::{Role, Theme},
-    widgets::{
-        paint::{self, Hits, span},
-        spark, text,
+use crate::{
+    platform::PlatformError,
+    tui::{
+        state::{
+            Target, World,
+            logs::{Asking, LogsState, Pane, Prompt},
+        },
+        theme::{Role, Theme},
+        widgets::{
+            paint::{self, Hits, span},
+            spark, text,
+        },
     },
 };
 use jiff::Timestamp;
@@ -164,21 +167,25 @@ fn foot(state: &LogsState, world: &World, theme: &Theme) -> Option<Line<'static>
     }
     let server = state.find.server.as_ref()?;
     let pattern = state.view.search().map_or("", |pattern| pattern.text());
-    let from = server
-        .from_ms
-        .and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let progress = server.progress.as_ref();
+    let from = progress.and_then(|progress| Timestamp::from_millisecond(progress.from_ms).ok());
     let from = from.map_or_else(
         || "asking".to_owned(),
         |from| format!("back to {}", text::moment(from, world.now, &world.zone)),
     );
+    let lines = grouped(progress.map_or(0, |progress| progress.lines));
+    let trouble = match progress.and_then(|progress| progress.trouble.as_ref()) {
+        Some(PlatformError::Throttled { .. }) => ", throttled, waiting",
+        Some(_) => ", no answer, trying again",
+        None => "",
+    };
     Some(Line::from(vec![
         span(theme, Role::Live, "◐ "),
         span(
             theme,
             Role::Text,
             format!(
-                "no older `{pattern}` here: searching the server, {from}, {} lines read",
-                grouped(server.lines)
+                "no older `{pattern}` here: searching the server, {from}, {lines} lines read{trouble}"
             ),
         ),
         span(theme, Role::Dim, "   esc stops"),

@@ -36,7 +36,7 @@ pub fn app(state: &AppState, theme: &Theme, area: Rect, buf: &mut Buffer) -> Hit
         return screen(state.screen(), world, theme, area, buf);
     }
     let runs = u16::from(world.runs.iter().any(|run| !run.dismissed));
-    let notice = u16::from(state.notices.current(world.now).is_some());
+    let notice = frame::notice_height(state, area.width);
     let [header, running, body, said, hints] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(runs),

@@ -72,7 +72,7 @@ pub fn draw(
                     Role::Dim,
                     format!("event {}  ", text::clock(event.at, &world.zone)),
                 ),
-                span(theme, Role::Text, text::without_arns(&event.message)),
+                span(theme, Role::Text, text::event(&event.message)),
             ]));
         }
     }

@@ -520,7 +520,7 @@ fn events_box(
                     Role::Dim,
                     format!("{}  ", text::clock(event.at, &world.zone)),
                 ),
-                span(theme, role, text::without_arns(&event.message)),
+                span(theme, role, text::event(&event.message)),
             ])
         })
         .collect();

@@ -124,6 +124,15 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
+/// An event's message without the service's own name in front, which the screen already says.
+pub fn event(message: &str) -> String {
+    let rest = message
+        .strip_prefix("(service ")
+        .and_then(|rest| rest.split_once(") "))
+        .map_or(message, |(_, rest)| rest);
+    without_arns(rest)
+}
+
 /// `text` with ARNs and 32-digit ids as people say them: `targetgroup/api-dev`, `6550555d`.
 pub fn without_arns(text: &str) -> String {
     let is_id = |word: &str| word.len() >= 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit());

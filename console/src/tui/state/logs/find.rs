@@ -2,7 +2,7 @@
 
 use super::{LogsState, Span, Spot};
 use crate::{
-    logs::{LineId, Seek, SeekDirection, WorkBudget},
+    logs::{HistoryFound, HistoryProgress, HistorySearch, LineId, Seek, SeekDirection, WorkBudget},
     tui::{
         effect::{Effect, Level as Loudness},
         exchange::logs::{LogsReply, LogsRequest},
@@ -13,6 +13,9 @@ use crate::{
 
 /// Lines before a match that was found on the server, in milliseconds: what led to it.
 const CONTEXT_BEFORE_MS: i64 = 60_000;
+
+/// How far back the server is asked, in milliseconds: three days.
+const SEARCH_BACK_MS: i64 = 3 * 24 * 3_600_000;
 
 /// What the search is doing beside the view's own counting.
 #[derive(Clone, Debug, Default)]
@@ -29,10 +32,8 @@ pub struct Find {
 #[derive(Clone, Debug)]
 pub struct ServerSearch {
     generation: Generation,
-    /// From when on it reads now, in milliseconds since the epoch; not before its first page.
-    pub from_ms: Option<i64>,
-    /// Lines read so far.
-    pub lines: u64,
+    /// How far it has come; not before its first page.
+    pub progress: Option<HistoryProgress>,
 }
 
 /// What is jumped to.
@@ -157,15 +158,17 @@ impl LogsState {
         let generation = Generation::next();
         self.find.server = Some(ServerSearch {
             generation,
-            from_ms: None,
-            lines: 0,
+            progress: None,
         });
         effects.push(Effect::Logs(LogsRequest::SearchBack {
             generation,
             environment: self.environment.clone(),
-            pattern,
-            streams: self.source.streams.clone(),
-            before_ms,
+            search: HistorySearch {
+                pattern,
+                streams: self.source.streams.clone(),
+                before_ms,
+                back_to_ms: before_ms - SEARCH_BACK_MS,
+            },
         }));
         effects
     }
@@ -173,24 +176,23 @@ impl LogsState {
     /// The search on the server goes on or is over.
     pub(super) fn server_says(&mut self, reply: &LogsReply, world: &World) -> Vec<Effect> {
         match reply {
-            LogsReply::Searching { from_ms, lines } => {
+            LogsReply::Searching(progress) => {
                 if let Some(server) = &mut self.find.server {
-                    server.from_ms = Some(*from_ms);
-                    server.lines = *lines;
+                    server.progress = Some(progress.clone());
                 }
                 Vec::new()
             }
             LogsReply::Searched(result) => {
                 self.find.server = None;
                 match result {
-                    Ok(Ok(at_ms)) => {
+                    Ok(HistoryFound::At { at_ms, .. }) => {
                         let mut effects = self.read(Span::Since(at_ms - CONTEXT_BEFORE_MS), world);
                         self.awaited = Some(super::Awaited::At(*at_ms));
                         let text = "found on the server; reading from a minute before it. 0 goes back to now";
                         effects.push(Effect::Notify(Loudness::Good, text.to_owned()));
                         effects
                     }
-                    Ok(Err(back_to_ms)) => {
+                    Ok(HistoryFound::NothingSince(back_to_ms)) => {
                         let pattern = self.view.search().map_or("", |pattern| pattern.text());
                         let text = format!("the server has no `{pattern}` either, three days back");
                         self.find.nowhere = Some((pattern.to_owned(), *back_to_ms));

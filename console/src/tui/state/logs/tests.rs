@@ -2,7 +2,10 @@
 
 use super::{Asking, LogsState, Spot, Times};
 use crate::{
-    logs::{FieldTest, LineId, TailEvent, TailPhase, TailStart, TailState},
+    logs::{
+        FieldTest, HistoryFound, HistoryProgress, LineId, TailEvent, TailPhase, TailStart,
+        TailState,
+    },
     model::Level,
     platform::PlatformError,
     tui::{
@@ -198,10 +201,7 @@ fn a_search_past_the_oldest_line_goes_to_the_server_and_says_so() {
         }
     }
     let Some(Effect::Logs(LogsRequest::SearchBack {
-        generation,
-        before_ms,
-        pattern,
-        ..
+        generation, search, ..
     })) = effects.first()
     else {
         panic!("{effects:?}");
@@ -212,12 +212,18 @@ fn a_search_past_the_oldest_line_goes_to_the_server_and_says_so() {
         .get(desk.state.store.first_id())
         .expect("a line")
         .at_ms;
-    assert_eq!((*before_ms, pattern.text()), (oldest, "pool: waited"));
+    assert_eq!(
+        (search.before_ms, search.pattern.text()),
+        (oldest, "pool: waited")
+    );
 
-    let progress = LogsReply::Searching {
+    let progress = LogsReply::Searching(HistoryProgress {
         from_ms: oldest - 3_600_000,
+        pages: 12,
         lines: 41_200,
-    };
+        is_matched_by_server: false,
+        trouble: None,
+    });
     desk.state
         .message(&Message::Logs(*generation, progress), &desk.world);
     assert!(
@@ -228,7 +234,10 @@ fn a_search_past_the_oldest_line_goes_to_the_server_and_says_so() {
     );
 
     let found = oldest - 1_800_000;
-    let reply = LogsReply::Searched(Ok(Ok(found)));
+    let reply = LogsReply::Searched(Ok(HistoryFound::At {
+        at_ms: found,
+        matches: 3,
+    }));
     let effects = desk
         .state
         .message(&Message::Logs(*generation, reply), &desk.world);

@@ -324,6 +324,10 @@ const PALETTE_KEYS: Keys = &[
     ("esc", "cancel"),
 ];
 
+/// Columns of the help: a command's keys, and its longest help line.
+const HELP_KEYS: usize = 10;
+const HELP_DOC: usize = 62;
+
 /// Keys and commands of the screen below.
 pub fn help(
     state: &HelpState,
@@ -340,6 +344,8 @@ pub fn help(
         Role::FocusedFrame,
         "Keys and commands",
     );
+    // On a narrow terminal the help lines matter more than the names, which the palette finds too.
+    let is_wide = usize::from(inner.width) >= HELP_KEYS + HELP_DOC + 20;
     let mut lines = Vec::new();
     for (title, rows) in state.groups() {
         if rows.is_empty() {
@@ -353,15 +359,22 @@ pub fn help(
                 .iter()
                 .map(|key| frame::shown(&key.to_string()))
                 .collect();
-            lines.push(Line::from(vec![
-                span(theme, Role::Key, format!("  {:<14}", keys.join(" "))),
-                span(theme, Role::Text, format!("{:<52}", spec.doc)),
+            let mut line = Line::from(vec![
                 span(
+                    theme,
+                    Role::Key,
+                    format!(" {:<HELP_KEYS$} ", keys.join(" ")),
+                ),
+                span(theme, Role::Text, format!("{:<HELP_DOC$}", spec.doc)),
+            ]);
+            if is_wide {
+                line.push_span(span(
                     theme,
                     Role::Dim,
                     format!("  :{} {}", spec.name, spec.argument),
-                ),
-            ]));
+                ));
+            }
+            lines.push(line);
         }
         lines.push(Line::default());
     }
