@@ -134,7 +134,7 @@ fn findings(of: &Assessed<'_>) -> Vec<Finding> {
         .filter(|alarm| alarm.state == AlarmState::Alarm)
         .collect();
     let mut all = Vec::new();
-    if let Some(raised) = signals::errors(of.metrics, !ringing.is_empty()) {
+    if let Some(raised) = signals::errors(of.metrics, &ringing) {
         all.push(Finding {
             symptom: Symptom::Errors {
                 percent: raised.value,
@@ -142,7 +142,7 @@ fn findings(of: &Assessed<'_>) -> Vec<Finding> {
             onset: Some(raised.onset),
         });
     }
-    if let Some(raised) = signals::latency(of.metrics, !ringing.is_empty()) {
+    if let Some(raised) = signals::latency(of.metrics, &ringing) {
         all.push(Finding {
             symptom: Symptom::Slow {
                 p95_ms: raised.value,

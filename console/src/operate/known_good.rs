@@ -23,7 +23,7 @@ const REHABILITATION: SignedDuration = SignedDuration::from_mins(10);
 
 /// A revision that was live for less is unproven: three periods of a minute, which is when an
 /// alarm rings, and the minute or two that CloudWatch's data come late.
-const PROVING: SignedDuration = SignedDuration::from_mins(5);
+pub const PROVING: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is known of an environment's past.
 #[derive(Clone, Copy, Debug)]

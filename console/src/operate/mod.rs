@@ -22,6 +22,6 @@ mod words;
 pub use crate::model::RunOutcome;
 pub use assess::{Assessed, assess};
 pub use executor::{Operator, Settings};
-pub use known_good::{Choice, Evidence, History, KnownGood, PassedOver};
+pub use known_good::{Choice, Evidence, History, KnownGood, PROVING, PassedOver};
 pub use types::{Confirmation, Gate, OperateError, RunHandle, RunOptions, RunState};
 pub use words::duration_words;

@@ -1,6 +1,6 @@
 //! What measured series say: whether a value is raised now, since when, and what is normal.
 
-use crate::model::{Metrics, Series};
+use crate::model::{Alarm, Metrics, Series};
 use jiff::{SignedDuration, Timestamp};
 
 /// Errors below this share are nobody's incident, in percent.
@@ -72,19 +72,19 @@ pub(super) fn normal(series: &Series) -> Option<f64> {
     present.get(present.len() / 5).copied()
 }
 
-/// Whether errors are raised now. An alarm that rings makes one raised value enough.
-pub(super) fn errors(metrics: &Metrics, alarm_rings: bool) -> Option<Raised> {
+/// Whether errors are raised now. An alarm that rang since they rose makes one raised value enough.
+pub(super) fn errors(metrics: &Metrics, ringing: &[&Alarm]) -> Option<Raised> {
     let series = &metrics.error_percent;
     let normal = normal(series)?;
-    let raised = raised_now(series, normal, error_limit(normal), alarm_rings)?;
+    let raised = raised_now(series, normal, error_limit(normal), ringing)?;
     enough_failures(metrics, raised.1).then_some(raised.0)
 }
 
 /// Whether p95 is raised now, in milliseconds.
-pub(super) fn latency(metrics: &Metrics, alarm_rings: bool) -> Option<Raised> {
+pub(super) fn latency(metrics: &Metrics, ringing: &[&Alarm]) -> Option<Raised> {
     let series = &metrics.p95_ms;
     let normal = normal(series)?;
-    raised_now(series, normal, slow_limit(normal), alarm_rings).map(|raised| raised.0)
+    raised_now(series, normal, slow_limit(normal), ringing).map(|raised| raised.0)
 }
 
 /// The raise that lasts until now, with the index it begins at.
@@ -92,7 +92,7 @@ fn raised_now(
     series: &Series,
     normal: f64,
     limit: f64,
-    alarm_rings: bool,
+    ringing: &[&Alarm],
 ) -> Option<(Raised, usize)> {
     let present: Vec<(usize, f64)> = series
         .values
@@ -102,13 +102,6 @@ fn raised_now(
         .collect();
     let (newest, value) = present.last().copied()?;
     if newest + FRESH_STEPS < series.values.len() || value <= limit {
-        return None;
-    }
-    let two_in_a_row = present
-        .len()
-        .checked_sub(2)
-        .is_some_and(|index| present[index].1 > limit);
-    if !two_in_a_row && !alarm_rings {
         return None;
     }
     // Back to where it rose; one value below the limit is a dip, two are the end of it.
@@ -127,6 +120,17 @@ fn raised_now(
     }
     let (index, first) = present[start];
     let earliest = series.time_of(index)?;
+    let two_in_a_row = present
+        .len()
+        .checked_sub(2)
+        .is_some_and(|index| present[index].1 > limit);
+    // An alarm that rang before the value rose tells of something else.
+    let confirmed = ringing
+        .iter()
+        .any(|alarm| alarm.since.is_none_or(|since| since >= earliest));
+    if !two_in_a_row && !confirmed {
+        return None;
+    }
     let onset = if start == 0 {
         Onset::Before(earliest)
     } else {

@@ -282,6 +282,25 @@ fn a_slow_release_is_named_with_what_is_normal() {
 }
 
 #[test]
+fn an_alarm_of_before_does_not_make_one_slow_step_an_incident() {
+    // Back on the good release: the alarm of the bad one still rings, and new tasks are slow once.
+    let mut observation = observation(2, "1.4.1");
+    observation.service.alarms = vec![ringing("prod-api-5xx", -4)];
+    let metrics = Metrics {
+        p95_ms: hour(|m| Some(if m >= -1 { 710.0 } else { 12.0 })),
+        ..Metrics::default()
+    };
+    let judged = judge(&observation, &metrics, &out_before(20));
+    assert!(
+        judged
+            .sentence
+            .starts_with("alarm prod-api-5xx rings since"),
+        "{}",
+        judged.sentence
+    );
+}
+
+#[test]
 fn a_rollout_that_does_not_get_healthy_is_the_symptom_and_the_cause() {
     let mut observation = observation(1, "1.4.0");
     let record = rollout(2, "1.6.0", -2).coming_from(1).ended(InProgress);

@@ -2,6 +2,7 @@
 
 use crate::{
     model::{Deployed, EnvironmentName},
+    operate::PROVING,
     tui::{
         state::{EnvironmentState, Face, World},
         theme::{self, Role, Theme},
@@ -181,10 +182,12 @@ pub fn sentence(
         let key = world.key(crate::tui::command::Command::Rollback);
         let good = good_s
             .map(|seconds| {
-                format!(
-                    " (good for {})",
-                    text::short(jiff::SignedDuration::from_secs(seconds))
-                )
+                let lived = jiff::SignedDuration::from_secs(seconds);
+                if lived < PROVING {
+                    format!(" (unproven: live for {})", text::short(lived))
+                } else {
+                    format!(" (good for {})", text::short(lived))
+                }
             })
             .unwrap_or_default();
         words.push((Role::Text, format!("{key} rolls back to {release}{good}")));

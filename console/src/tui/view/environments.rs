@@ -367,7 +367,7 @@ fn panel(env: &EnvironmentState, world: &World, theme: &Theme, area: Rect, buf: 
 }
 
 const LABEL: usize = 10;
-const VALUE: usize = 9;
+const VALUE: usize = 11;
 
 /// Requests, errors and p95 as charts with one time axis, and the deploys on it.
 pub fn series(env: &EnvironmentState, world: &World, theme: &Theme, area: Rect, buf: &mut Buffer) {
