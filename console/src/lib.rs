@@ -16,3 +16,6 @@ pub mod store;
 
 pub mod config;
 pub mod model;
+
+#[cfg(test)]
+mod rooms;
