@@ -72,6 +72,10 @@ impl Known<'_> {
             let rollout = reign.rollout;
             rollout.release.as_deref().unwrap_or(rollout.to.short()) == release
         })?;
+        // New tasks of a good release are slow at first, and what was there before still shows.
+        if reign.follows_bad && self.now < reign.live_at() + AFTERMATH {
+            return None;
+        }
         Some(self.alarmed(reign.rollout, self.now, assessment.sentence))
     }
 

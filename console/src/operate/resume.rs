@@ -33,7 +33,19 @@ fn is_alive(pid: u32) -> bool {
         return false;
     };
     // Signal 0 only asks; EPERM means that it lives and is somebody else's.
-    !matches!(kill(Pid::from_raw(pid), None), Err(Errno::ESRCH))
+    !matches!(kill(Pid::from_raw(pid), None), Err(Errno::ESRCH)) && !is_zombie(pid)
+}
+
+/// Ended, though its parent has not asked for its exit code: a container's first process may never
+/// do so. Only Linux tells (proc(5): the state follows the name's closing parenthesis).
+fn is_zombie(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .ok()
+        .and_then(|stat| {
+            stat.rsplit_once(") ")
+                .map(|(_, rest)| rest.starts_with('Z'))
+        })
+        .unwrap_or(false)
 }
 
 /// What the platform shows of a run that was recorded and whose ticket was not: `None` when there
@@ -92,5 +104,23 @@ fn ticket(rollout: &RolloutRecord, sent_at: Timestamp) -> RolloutTicket {
         handle: None,
         sent_at,
         desired: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{process::Command, time::Instant};
+
+    #[test]
+    fn a_console_that_ended_and_was_never_waited_for_does_not_live() {
+        let mut child = Command::new("true").spawn().expect("a process");
+        let begun = Instant::now();
+        while is_alive(child.id()) {
+            assert!(begun.elapsed().as_secs() < 20, "it still counts as living");
+            std::thread::yield_now();
+        }
+        assert!(is_alive(std::process::id()));
+        child.wait().expect("its exit code");
     }
 }

@@ -14,8 +14,13 @@ use crate::{
     platform::{LinkTarget, LogAccess, PageRequest, PlatformError},
 };
 use jiff::{Timestamp, tz::TimeZone};
-use std::{collections::HashMap, io::Write as _, path::PathBuf, process::Stdio, sync::Arc};
+use std::{
+    collections::HashMap, io::Write as _, path::PathBuf, process::Stdio, sync::Arc, time::Duration,
+};
 use tokio::sync::{Notify, mpsc};
+
+/// How often runs that a console left alone are looked for; it asks only the audit.
+const RESUME_EVERY: Duration = Duration::from_secs(30);
 
 /// A short tail shows so many lines at most, and reads so many pages for them.
 const TAIL_LINES: usize = 400;
@@ -30,7 +35,7 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Starts the pollers, and finds the runs that an earlier console left unfinished.
+    /// Starts the pollers, and finds the runs that another console left unfinished.
     pub fn start(context: Context, send: mpsc::Sender<Message>, zone: &TimeZone) -> Self {
         let mut wake = HashMap::new();
         for config in context.connections.configs() {
@@ -63,25 +68,27 @@ impl Runner {
     fn resume(&self) {
         let (operator, send) = (self.context.operator.clone(), self.send.clone());
         tokio::spawn(async move {
-            match operator.resume_unfinished().await {
-                Ok(handles) => {
-                    for handle in handles {
-                        let text = format!(
-                            "a run of an earlier console in {} goes on; it is watched, not sent again",
-                            handle.plan.environment
-                        );
-                        say(&send, Level::Warn, text).await;
-                        tokio::spawn(follow(handle, send.clone()));
+            let mut is_told = false;
+            while !send.is_closed() {
+                match operator.resume_unfinished().await {
+                    Ok(handles) => {
+                        for handle in handles {
+                            let text = format!(
+                                "a run of another console in {} was left alone; it is watched, not sent again",
+                                handle.plan.environment
+                            );
+                            say(&send, Level::Warn, text).await;
+                            tokio::spawn(follow(handle, send.clone()));
+                        }
                     }
+                    Err(error) if !is_told => {
+                        is_told = true;
+                        let text = format!("unfinished runs cannot be looked up: {error}");
+                        say(&send, Level::Warn, text).await;
+                    }
+                    Err(_) => {}
                 }
-                Err(error) => {
-                    say(
-                        &send,
-                        Level::Warn,
-                        format!("unfinished runs cannot be looked up: {error}"),
-                    )
-                    .await
-                }
+                tokio::time::sleep(RESUME_EVERY).await;
             }
         });
     }

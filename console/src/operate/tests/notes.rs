@@ -118,3 +118,29 @@ fn a_short_outage_in_a_long_good_life_condemns_nobody() {
     };
     assert_eq!(measured(&metrics, &past), Vec::<String>::new());
 }
+
+#[test]
+fn new_tasks_of_the_release_gone_back_to_may_be_slow_at_first() {
+    let slow = Metrics {
+        p95_ms: hour(|m| Some(if m >= -3 { 710.0 } else { 12.0 })),
+        ..Metrics::default()
+    };
+    let prod = prod();
+    let held = |observation: &Observation, past: &[RolloutRecord]| {
+        let known = Known {
+            environment: &prod,
+            rollouts: past,
+            judgements: &[],
+            now: now(),
+        };
+        short(known.held_against(observation, Some(&slow))).len()
+    };
+    let back = [
+        rollout(1, "1.4.0", -4),
+        rollout(2, "1.6.1", -30),
+        rollout(1, "1.4.0", -600),
+    ];
+    assert_eq!(held(&observation(1, "1.4.0"), &back), 0);
+    let forward = [rollout(2, "1.6.1", -4), rollout(1, "1.4.0", -600)];
+    assert!(held(&observation(2, "1.6.1"), &forward) > 0);
+}
