@@ -362,7 +362,7 @@ console_takes() {
   rm -f "$config"
   if ! said=$("$console" --config "$config" init --from-terraform "$2" 2>&1); then
     echo "$said"
-    [[ $1 == ec2* || $1 == eks* ]] && [[ $said == *"this configuration holds ECS services only"* ]] && [ ! -e "$config" ]
+    [[ $1 == ec2* ]] && [[ $said == *"it runs on EC2 instances"* ]] && [ ! -e "$config" ]
     return
   fi
   "$console" --config "$config" config check && grep -q '^\[environment\.' "$config" && cp "$config" "$config.first" &&

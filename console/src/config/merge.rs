@@ -15,11 +15,14 @@ use toml_edit::{ArrayOfTables, Item, Table, TableLike, Value, value};
 
 /// Keys that may be merged. `guard`, `freeze`, `role_arn`, `endpoint_url` and `refresh_s` are the
 /// operator's own.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 13] = [
     "region",
     "profile",
     "cluster",
     "service",
+    "context",
+    "namespace",
+    "helm_release",
     "container",
     "log_group",
     "account",
@@ -28,8 +31,15 @@ const KEYS: [&str; 10] = [
     "lock",
 ];
 
-/// The keys that say which service it is.
-const IDENTITY: [&str; 3] = ["region", "cluster", "service"];
+/// The keys that say which service it is. A kubeconfig's context is none: everyone names their own.
+const IDENTITY: [&str; 6] = [
+    "platform",
+    "region",
+    "cluster",
+    "service",
+    "namespace",
+    "helm_release",
+];
 
 /// How to merge.
 #[derive(Clone, Copy, Debug, Default)]
@@ -165,7 +175,9 @@ fn merge_one(
         })
     };
     let elsewhere: Vec<Difference> = IDENTITY.iter().filter_map(|key| difference(key)).collect();
-    if !elsewhere.is_empty() && !update {
+    // The keys of two platforms do not mix, so another platform's environment is not taken over at all.
+    let is_another_platform = elsewhere.iter().any(|other| other.key == "platform");
+    if is_another_platform || (!elsewhere.is_empty() && !update) {
         // Another service's lock or bill would be wrong here, whatever is missing.
         merged.how = MergedHow::KeptAsAnotherService;
         merged.kept = elsewhere;

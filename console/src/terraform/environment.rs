@@ -5,7 +5,10 @@ use super::{
     read::Stack,
 };
 use crate::{
-    config::{EcsConfig, EnvironmentConfig, ExtraBillLine, Guard, LockLocation, PlatformConfig},
+    config::{
+        EcsConfig, EnvironmentConfig, ExtraBillLine, Guard, KubernetesConfig, LockLocation,
+        PlatformConfig,
+    },
     model::EnvironmentName,
 };
 
@@ -35,39 +38,26 @@ pub enum Mapped {
 /// Maps a stack, by `docs/reference/terraform-contract.md`, "From output to configuration".
 pub fn map(stack: &Stack, profile: Option<&str>) -> Mapped {
     let contract = &stack.contract;
-    let target = &contract.target;
-    let (PlatformName::Ecs, Some(cluster), Some(service)) =
-        (contract.platform, &target.cluster, &target.service)
-    else {
-        return Mapped::LeftOut {
-            why: left_out(contract),
-        };
+    let platform = match platform(contract, profile) {
+        Ok(platform) => platform,
+        Err(why) => return Mapped::LeftOut { why },
     };
-    let platform = PlatformConfig::Ecs(EcsConfig {
-        region: contract.region.clone(),
-        profile: profile.map(str::to_owned),
-        role_arn: None,
-        endpoint_url: None,
-        static_credentials: None,
-        local: false,
-        cluster: cluster.clone(),
-        service: service.clone(),
-        container: target.container.clone(),
-        log_group: log_group(contract),
-        alarm_prefixes: Some(contract.alarm_prefix.clone())
-            .filter(|prefix| !prefix.is_empty())
-            .into_iter()
-            .collect(),
-    });
+    // What AWS answers for is only asked of AWS: a kubeconfig's context says whose cluster it is, and
+    // Kubernetes has leases for locks.
+    let is_aws = matches!(platform, PlatformConfig::Ecs(_));
     let config = EnvironmentConfig {
         name: EnvironmentName::new(contract.environment.clone()),
         guard: Guard::default_for(&contract.environment),
         freeze: Vec::new(),
-        account: Some(contract.account.clone()),
-        lock: contract.lock.as_ref().map(|lock| LockLocation {
-            bucket: lock.bucket.clone(),
-            prefix: lock.prefix.clone(),
-        }),
+        account: is_aws.then(|| contract.account.clone()),
+        lock: contract
+            .lock
+            .as_ref()
+            .filter(|_| is_aws)
+            .map(|lock| LockLocation {
+                bucket: lock.bucket.clone(),
+                prefix: lock.prefix.clone(),
+            }),
         runbook: contract.runbook.clone(),
         refresh_s: REFRESH_S,
         extra_bill: contract
@@ -79,33 +69,89 @@ pub fn map(stack: &Stack, profile: Option<&str>) -> Mapped {
             .collect(),
         platform,
     };
-    let notes = stack
+    let mut notes: Vec<String> = stack
         .not_yet_known
         .iter()
+        .filter(|_| is_aws)
         .map(|key| format!("{key} is known only after the apply; run this again then"))
         .collect();
+    if let PlatformConfig::Kubernetes(KubernetesConfig {
+        context: Some(context),
+        ..
+    }) = &config.platform
+    {
+        notes.push(format!(
+            "its kubeconfig context is {context}, as aws eks update-kubeconfig calls it; change it if yours has an alias"
+        ));
+    }
     Mapped::Environment {
         config: Box::new(config),
         notes,
     }
 }
 
-fn left_out(contract: &Contract) -> String {
+/// Where it lives, or why the configuration cannot say.
+fn platform(contract: &Contract, profile: Option<&str>) -> Result<PlatformConfig, String> {
     let target = &contract.target;
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
     match contract.platform {
-        PlatformName::Kubernetes => format!(
-            "it runs on Kubernetes (release {} in namespace {}), and this configuration holds ECS services only. Its cost: opsconsole cost --from-terraform",
-            text(&target.release),
-            text(&target.namespace)
-        ),
-        PlatformName::Ec2 => format!(
-            "it runs on EC2 instances ({}={}), and this configuration holds ECS services only. Its cost: opsconsole cost --from-terraform",
-            text(&target.instance_tag_key),
-            text(&target.instance_tag_value)
-        ),
-        PlatformName::Ecs => "it names no cluster and service".to_owned(),
+        PlatformName::Ecs => {
+            let (Some(cluster), Some(service)) = (&target.cluster, &target.service) else {
+                return Err("it names no cluster and service".to_owned());
+            };
+            Ok(PlatformConfig::Ecs(EcsConfig {
+                region: contract.region.clone(),
+                profile: profile.map(str::to_owned),
+                role_arn: None,
+                endpoint_url: None,
+                static_credentials: None,
+                local: false,
+                cluster: cluster.clone(),
+                service: service.clone(),
+                container: target.container.clone(),
+                log_group: log_group(contract),
+                alarm_prefixes: Some(contract.alarm_prefix.clone())
+                    .filter(|prefix| !prefix.is_empty())
+                    .into_iter()
+                    .collect(),
+            }))
+        }
+        PlatformName::Kubernetes => {
+            let (Some(cluster), Some(release)) = (&target.cluster, &target.release) else {
+                return Err("it names no cluster and Helm release".to_owned());
+            };
+            Ok(PlatformConfig::Kubernetes(KubernetesConfig {
+                context: Some(kubeconfig_context(contract, cluster)),
+                namespace: target.namespace.clone(),
+                helm_release: Some(release.clone()),
+                container: target.container.clone(),
+                region: contract.region.clone(),
+                ..KubernetesConfig::default()
+            }))
+        }
+        PlatformName::Ec2 => {
+            let text = |value: &Option<String>| value.clone().unwrap_or_default();
+            Err(format!(
+                "it runs on EC2 instances ({}={}), and this configuration holds ECS services and Kubernetes Deployments only. Its cost: opsconsole cost --from-terraform",
+                text(&target.instance_tag_key),
+                text(&target.instance_tag_value)
+            ))
+        }
     }
+}
+
+/// The context that `aws eks update-kubeconfig` writes: without `--alias` it is the cluster's ARN
+/// (AWS CLI reference, `eks update-kubeconfig`).
+fn kubeconfig_context(contract: &Contract, cluster: &str) -> String {
+    let region = &contract.region;
+    let partition = match region {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    };
+    format!(
+        "arn:{partition}:eks:{region}:{}:cluster/{cluster}",
+        contract.account
+    )
 }
 
 /// The group of the container `api`, else the only one; of several others none is meant.

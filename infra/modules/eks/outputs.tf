@@ -27,7 +27,7 @@ output "bill" {
   description = "What it is billed for. EC2 Spot prices and Auto Mode's surcharge float and are not in the price book: those lines read no price."
   value = concat(
     [
-      { what = "Kubernetes control plane", sku = "eks.cluster", quantity = 1, hours_per_month = 730, basis = "configured", reported_by = "terraform", min = null, max = null },
+      { what = "Kubernetes control plane", sku = "eks.cluster", quantity = 1, hours_per_month = 730, basis = "configured", reported_by = "platform", min = null, max = null },
       { what = "Control-plane logs, ingestion", sku = "cw.logs.ingest", quantity = var.usage.log_gb, hours_per_month = 730, basis = "assumed: usage.log_gb", reported_by = "terraform", min = null, max = null },
     ],
     [for line in [

@@ -142,6 +142,39 @@ fn another_service_of_the_same_name_gets_neither_lock_nor_account() {
 }
 
 #[test]
+fn a_helm_release_keeps_its_own_context_and_an_ecs_service_never_becomes_one() {
+    let release = r#"
+[environment.dev]
+platform = "kubernetes"
+context = "an-alias"
+namespace = "api"
+helm_release = "api"
+region = "us-east-1"
+"#;
+    let new = release.replace("an-alias", "arn:aws:eks:us-east-1:123456789012:cluster/dev");
+    let wanted = check(Path::new("wanted.toml"), &new).unwrap().environments;
+    let into = |home: &Home, update| {
+        let options = MergeOptions {
+            update,
+            dry_run: false,
+        };
+        merge(&home.path, &wanted, options).unwrap().remove(0)
+    };
+    let home = Home::with(release);
+    let dev = into(&home, false);
+    assert_eq!((dev.how, keys(&dev.kept)), (MergedHow::Kept, vec!["context"]));
+    assert_eq!(keys(&into(&home, true).changed), ["context"]);
+
+    let home = Home::with(BY_HAND);
+    for update in [false, true] {
+        let dev = into(&home, update);
+        assert_eq!(dev.how, MergedHow::KeptAsAnotherService);
+        assert_eq!(dev.kept[0].key, "platform");
+    }
+    assert_eq!(home.text(), BY_HAND);
+}
+
+#[test]
 fn asked_to_update_it_takes_the_new_values_and_still_no_guard_or_freeze() {
     let home = Home::with(BY_HAND);
     let merged = home.merge(true);

@@ -112,15 +112,42 @@ fn a_plan_that_does_not_know_its_bill_is_refused() {
 }
 
 #[test]
-fn kubernetes_and_instances_are_left_out_and_it_is_said_why() {
-    for (text, why) in [
-        (EKS, "runs on Kubernetes (release "),
-        (EC2, "runs on EC2 instances (CostScope=shop-dev)"),
-    ] {
-        match map(&stack(text), None) {
-            Mapped::LeftOut { why: said } => assert!(said.contains(why), "{said}"),
-            Mapped::Environment { .. } => panic!("the configuration holds ECS only"),
-        }
+fn a_kubernetes_stack_becomes_its_helm_release_in_its_cluster_s_context() {
+    let Mapped::Environment { config, notes } = map(&stack(EKS), Some("ops")) else {
+        panic!("a Kubernetes stack is an environment");
+    };
+    let PlatformConfig::Kubernetes(kubernetes) = &config.platform else {
+        panic!("a Kubernetes environment");
+    };
+    let context = "arn:aws:eks:us-east-1:123456789012:cluster/shop-dev";
+    assert_eq!(kubernetes.context.as_deref(), Some(context));
+    assert_eq!(kubernetes.namespace.as_deref(), Some("opsconsole-api"));
+    assert_eq!(kubernetes.helm_release.as_deref(), Some("opsconsole-api"));
+    assert_eq!(kubernetes.region, "us-east-1");
+    // Of ECS only: the configuration refuses them beside a context.
+    assert_eq!((&config.account, &config.lock), (&None, &None));
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].contains("aws eks update-kubeconfig"), "{notes:?}");
+    // The console counts the nodes' share itself, and nothing else of the bill.
+    let skus: Vec<&str> = config
+        .extra_bill
+        .iter()
+        .map(|line| line.sku.as_str())
+        .collect();
+    assert!(!skus.iter().any(|sku| sku.starts_with("ec2.")), "{skus:?}");
+    for sku in ["eks.cluster", "nat.hour", "cw.alarm.standard"] {
+        assert!(skus.contains(&sku), "{sku}");
+    }
+}
+
+#[test]
+fn instances_are_left_out_and_it_is_said_why() {
+    match map(&stack(EC2), None) {
+        Mapped::LeftOut { why } => assert!(
+            why.contains("runs on EC2 instances (CostScope=shop-dev)"),
+            "{why}"
+        ),
+        Mapped::Environment { .. } => panic!("the configuration holds no instances"),
     }
 }
 

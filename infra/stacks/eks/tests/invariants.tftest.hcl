@@ -30,4 +30,9 @@ run "the_console_finds_the_helm_release" {
     condition     = floor(one([for line in output.opsconsole.bill.lines : line.hours_per_month if startswith(line.sku, "ec2.spot.")])) == 260 && one([for line in output.opsconsole.bill.lines : line.quantity if line.sku == "eks.cluster"]) == 1
     error_message = "Spot nodes run 260 hours a month; the control plane always."
   }
+  # On Kubernetes the console sees the nodes and the control plane, and no alarms.
+  assert {
+    condition     = toset([for line in output.opsconsole.bill.lines : line.sku if line.reported_by == "platform"]) == toset(["ec2.m5.large", "ec2.spot.m5.large", "eks.cluster"])
+    error_message = "What the console sees itself must not go into its configuration too, where it would count twice; what it does not see must."
+  }
 }
