@@ -7,6 +7,7 @@
 #   ./test.sh static     what needs no Terraform: seconds
 #   ./test.sh NAME…      the tests of these modules or stacks only: ./test.sh alb ecs-efs
 #   ./test.sh costs      plans every stack's example and writes its README's cost table anew
+#   ./test.sh fixtures   the same, and writes anew what the console's tests read of the stacks
 #   ./test.sh install    what CI=true installs before it begins, and nothing else
 #
 # INFRA_JOBS          how many terraform at once (1; in CI 2)
@@ -280,7 +281,10 @@ folders() { (cd "$infra" && for folder in "$1"/*/; do [ -f "$folder/main.tf" ] &
 mapfile -t modules < <(folders modules)
 mapfile -t stacks < <(folders stacks)
 
-if [ "$mode" != all ] && [ "$mode" != quick ] && [ "$mode" != costs ]; then
+writes=false
+if [ "$mode" = costs ] || [ "$mode" = fixtures ]; then writes=true; fi
+
+if [ "$mode" != all ] && [ "$mode" != quick ] && ! $writes; then
   chosen=()
   for name in "$@"; do
     for folder in "modules/$name" "stacks/$name"; do [ -d "$infra/$folder" ] && chosen+=("$folder"); done
@@ -296,7 +300,7 @@ prepare_stacks() {
   for stack in "${stacks[@]}"; do (cd "$infra/$stack" && terraform init -input=false -no-color) || return; done
 }
 
-if [ "$mode" = costs ]; then
+if $writes; then
   check "init" prepare_stacks
 else
   check "terraform fmt" terraform fmt -check -recursive -diff "$infra"
@@ -334,11 +338,14 @@ settings_of() {
   echo "$file"
 }
 
+# plan_of STACK ENVIRONMENT NAME ARGUMENT…: the plan becomes NAME.json.
 plan_of() {
-  cd "$infra/stacks/$1" || return
-  cp "$(settings_of "$1" "${2:-dev}")" "$work/$1.tfvars"
-  simulated terraform plan -input=false -no-color -lock=false -var-file="$work/$1.tfvars" -out="$work/$1.tfplan" &&
-    terraform show -json "$work/$1.tfplan" >"$work/$1.json"
+  local stack=$1 environment=$2 name=$3
+  shift 3
+  cd "$infra/stacks/$stack" || return
+  cp "$(settings_of "$stack" "$environment")" "$work/$name.tfvars"
+  simulated terraform plan -input=false -no-color -lock=false -var-file="$work/$name.tfvars" "$@" -out="$work/$name.tfplan" &&
+    terraform show -json "$work/$name.tfplan" >"$work/$name.json"
 }
 
 follows_rules() {
@@ -377,14 +384,21 @@ costs_as_its_readme_says() {
   "$python" "$here/checks/cost.py" ${options+"${options[@]}"} "$here/stacks/$1/README.md" "$work/$1.json"
 }
 
+# What the console's tests read is what the stacks say today.
+fixture_is_current() {
+  local options=()
+  [ "$mode" != fixtures ] || options+=(--write)
+  "$python" "$here/checks/fixtures.py" ${options+"${options[@]}"} "$1" "$work/$2.json"
+}
+
 mkdir -p "$infra/build" && "$infra/scripts/build-hooks.sh" "$infra/build/hooks.zip" >/dev/null
 if $simulator; then
   simulated true
   "$tools/moto" reset
   for stack in "${stacks[@]#stacks/}"; do
-    environment=dev
-    [ "$stack" != ecs-bluegreen ] || environment=prod
-    check "$stack: its example is planned" plan_of "$stack" $environment
+    environment=dev fixture=$stack.plan.json
+    [ "$stack" != ecs-bluegreen ] || environment=prod fixture=ecs-bluegreen-prod.plan.json
+    check "$stack: its example is planned" plan_of "$stack" $environment "$stack"
     [ -f "$work/$stack.json" ] || continue
     check_with opa "$stack: its plan follows our rules" follows_rules "$stack"
     if [ "$stack" != account ]; then
@@ -399,10 +413,14 @@ if $simulator; then
         skip "$stack: opsconsole init and cost --from-terraform" "$console_why_not"
       fi
       check "$stack: its README says what it costs" costs_as_its_readme_says "$stack"
+      check "$stack: the console's tests read what it says" fixture_is_current "$fixture" "$stack"
     fi
   done
   [ "$mode" != costs ] || summary
-  check "what a person might get wrong is refused" simulated "$infra/checks/bad_input.sh"
+  spot_arm=(-var architecture=ARM64 -var 'spot={ spot_weight = 1 }' -var 'size={ cpu = 512, memory = 1024, min = 1, max = 4 }' -var 'database={}')
+  check "ecs-fargate on Spot and ARM64 is planned" plan_of ecs-fargate dev spot-arm "${spot_arm[@]}"
+  check "ecs-fargate on Spot and ARM64: the console's tests read what it says" fixture_is_current ecs-fargate-spot-arm.plan.json spot-arm
+  $writes || check "what a person might get wrong is refused" simulated "$infra/checks/bad_input.sh"
 
   # Applied in the simulator: the wiring holds, and a second plan changes nothing.
   applied() {
@@ -425,19 +443,26 @@ if $simulator; then
   }
   read_by_console() {
     cd "$infra/stacks/$1" || return
-    terraform output -json >"$work/$1.output.json" && "$python" "$repository/infra/checks/contract.py" "$work/$1.output.json"
+    terraform output -json >"$work/$1.output.json" && terraform show -json >"$work/$1.state.json" &&
+      "$python" "$repository/infra/checks/contract.py" "$work/$1.output.json"
   }
   for stack in $apply; do
     "$tools/moto" reset
     check "$stack: applied in the simulator" applied "$stack"
     check "$stack: a second plan changes nothing" second_plan "$stack"
     check "$stack: its output after the apply" read_by_console "$stack"
+    if [ "$stack" = ecs-bluegreen ]; then
+      for kind in output state; do
+        check "$stack: the console's tests read its $kind" fixture_is_current "$stack-dev.$kind.json" "$stack.$kind"
+      done
+    fi
     if [ -z "$console_why_not" ]; then
       check "$stack: opsconsole init takes its output" console_takes "$stack-applied" "$work/$stack.output.json"
     else
       skip "$stack: opsconsole init takes its output" "$console_why_not"
     fi
   done
+  ! $writes || summary
 else
   without_simulator "plans, apply, second plan, bad input"
 fi
