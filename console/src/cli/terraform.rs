@@ -421,7 +421,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("config.toml");
         let options = MergeOptions::default();
-        let args = sources(&["eks.plan.json"]);
+        let args = sources(&["ec2.plan.json"]);
         let failure = init_from_terraform(&path, OutputFormat::Table, &args, None, options)
             .await
             .unwrap_err();

@@ -72,7 +72,7 @@ pub fn map(stack: &Stack, profile: Option<&str>) -> Mapped {
     let mut notes: Vec<String> = stack
         .not_yet_known
         .iter()
-        .filter(|_| is_aws)
+        .filter(|key| is_aws || key.as_str() != "lock.bucket")
         .map(|key| format!("{key} is known only after the apply; run this again then"))
         .collect();
     if let PlatformConfig::Kubernetes(KubernetesConfig {

@@ -162,7 +162,10 @@ region = "us-east-1"
     };
     let home = Home::with(release);
     let dev = into(&home, false);
-    assert_eq!((dev.how, keys(&dev.kept)), (MergedHow::Kept, vec!["context"]));
+    assert_eq!(
+        (dev.how, keys(&dev.kept)),
+        (MergedHow::Kept, vec!["context"])
+    );
     assert_eq!(keys(&into(&home, true).changed), ["context"]);
 
     let home = Home::with(BY_HAND);

@@ -1,7 +1,9 @@
 //! Stories over the outputs that the stacks of `infra/stacks` really have: their plans' and
 //! applies' JSON, cut to the output. `NAME.plan.json` is `terraform show -json PLAN` of the stack's
-//! example, `NAME.output.json` and `NAME.state.json` were printed after an apply.
+//! example, `NAME.output.json` and `NAME.state.json` were printed after an apply. `infra/test.sh`
+//! holds them against the stacks, and `infra/test.sh fixtures` writes them anew.
 
+mod by_hand;
 mod pricing;
 mod reading;
 

@@ -1,4 +1,4 @@
-//! Pricing: totals to the cent against sums by hand, and each trap that estimates fall into.
+//! Pricing: each trap that estimates fall into.
 
 use super::*;
 use crate::{
@@ -41,63 +41,6 @@ fn only(mut contract: Contract, family: &str) -> Contract {
 
 fn cents(usd: Usd) -> i64 {
     (usd.0 * 100.0).round() as i64
-}
-
-#[test]
-fn the_stack_with_shared_files_comes_to_121_23_by_hand() {
-    // A month has 730 hours.
-    let by_hand = [
-        0.04048 * 730.0,         // 1 vCPU
-        2.0 * 0.004445 * 730.0,  // 2 GB, which the document forgot
-        5.0 * 0.50,              // logs taken in
-        5.0 * 7.0 / 30.0 * 0.03, // and kept 7 of 30 days
-        10.0 * 0.30,             // EFS
-        0.0225 * 730.0,          // load balancer
-        0.5 * 0.008 * 730.0,     // its capacity units
-        2.0 * 0.005 * 730.0,     // its addresses
-        0.045 * 730.0,           // NAT gateway
-        48.0 * 0.045,            // its data
-        0.005 * 730.0,           // its address
-        0.50,                    // flow logs
-        24.0 * 0.30,             // Container Insights
-        0.10,                    // images
-        2.0 * 0.40,              // secrets
-        14.0 * 0.10,             // alarms
-        3.00,                    // dashboard
-        0.30,                    // error-line metric
-        2.0 * 0.023,             // buckets
-        1.00,                    // key
-    ];
-    let cost = priced(EFS);
-    assert_eq!(cents(cost.total.usd), cents(Usd(by_hand.iter().sum())));
-    assert_eq!(cost.total.to_string(), "≥$121.23");
-    assert_eq!(
-        cost.lines.len(),
-        by_hand.len() + 1,
-        "and backups, which have no price"
-    );
-}
-
-#[test]
-fn every_stack_comes_to_its_sum_by_hand() {
-    for (text, total) in [
-        (EFS, "≥$121.23"),
-        (FARGATE, "$130.56"),
-        (BLUE_GREEN_OUTPUT, "$88.05"),
-        (BLUE_GREEN_STATE, "$88.05"),
-        (BLUE_GREEN_PROD, "≥$235.46"),
-        (EC2, "≥$37.33"),
-        (EKS, "≥$227.25"),
-    ] {
-        let cost = priced(text);
-        assert_eq!(cost.total.to_string(), total, "{}", cost.stack);
-        let lines: Usd = cost
-            .lines
-            .iter()
-            .filter_map(|line| line.cost.typical())
-            .sum();
-        assert_eq!(cents(lines), cents(cost.total.usd));
-    }
 }
 
 #[test]
