@@ -168,6 +168,7 @@ if [ "$mode" = all ] || [ "$mode" = quick ] || [ "$mode" = static ]; then
   check_with jq "deploy, ssh, health, drift and restore do what they say" "$here/checks/scripts.sh"
   check "rollback.sh calls opsconsole and wants a reason" rollback_is_the_consoles
   check "the tables in README files are in step" "$python" "$here/checks/readme.py"
+  check "stacks say the same where they mean the same" "$python" "$here/checks/repeats.py"
   check "the console's policies hold the console's calls" "$python" "$here/checks/console_actions.py"
   check "CodeDeploy hooks decide rightly" "$python" -m unittest discover -s "$here/modules/codedeploy/hooks"
   check_with jq "appspec.sh fills in a revision and nothing else" filled_appspec
