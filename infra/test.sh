@@ -165,7 +165,7 @@ nothing_secret() {
 
 if [ "$mode" = all ] || [ "$mode" = quick ] || [ "$mode" = static ]; then
   check_with shellcheck "scripts: shellcheck" scripts
-  check_with jq "deploy, ssh, health, drift and restore do what they say" "$here/checks/scripts.sh"
+  check_with jq "deploy, ssh, health, drift, restore and make do what they say" "$here/checks/scripts.sh"
   check "rollback.sh calls opsconsole and wants a reason" rollback_is_the_consoles
   check "the tables in README files are in step" "$python" "$here/checks/readme.py"
   check "stacks say the same where they mean the same" "$python" "$here/checks/repeats.py"
@@ -173,6 +173,7 @@ if [ "$mode" = all ] || [ "$mode" = quick ] || [ "$mode" = static ]; then
   check "CodeDeploy hooks decide rightly" "$python" -m unittest discover -s "$here/modules/codedeploy/hooks"
   check_with jq "appspec.sh fills in a revision and nothing else" filled_appspec
   if "$python" -c 'import yaml' 2>/dev/null; then check "AppSpec files migrate first and validate before users" appspecs; else skip "AppSpec files" "PyYAML is missing; CI=true installs it"; fi
+  if "$python" -c 'import yaml' 2>/dev/null; then check "what the cluster is given: ingress, disks, Spot" "$python" "$here/checks/manifests.py"; else skip "the cluster's manifests" "PyYAML is missing; CI=true installs it"; fi
   check_with promtool "Prometheus takes the configuration and the alerts" prometheus_config
   check_with promtool "Grafana's dashboards show what the API exposes" dashboards
   check_with opa "policy rules catch what they should" policy

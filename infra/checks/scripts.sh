@@ -12,11 +12,13 @@ fail() { echo "scripts.sh: $*" >&2; exit 1; }
 # shellcheck disable=SC2016  # for the pretend programs
 cat >"$bin/terraform" <<'SH'
 #!/usr/bin/env bash
+echo "terraform $*" >>"$CALLS"
 case "$*" in
   *"output -json opsconsole") echo '{"region":"us-east-1","urls":{"health":"http://192.0.2.1:8000/health"},"target":{"instance_tag_key":"CostScope","instance_tag_value":"shop-dev"}}' ;;
   *"output -raw artifacts_bucket") printf shop-artifacts ;;
   *"output -raw instance_id") printf i-0123456789abcdef0 ;;
   *"plan -detailed-exitcode"*) exit "${DRIFT:-0}" ;;
+  *" init "* | *" plan "* | *" apply "* | *" destroy"*) : ;;
   *"show -json"*) echo '{"resource_changes":[{"address":"module.alb.aws_lb.this","change":{"actions":["update"]}},{"address":"kept","change":{"actions":["no-op"]}}]}' ;;
   *) exit 1 ;;
 esac
@@ -69,4 +71,26 @@ called "delete-db-instance" "restore-test.sh must delete its scratch instance"
 called "delete-db-instance" "restore-test.sh must delete its scratch instance also when it fails"
 ! AGE="3 days ago" "$here/scripts/restore-test.sh" shop-dev-db group sg-1 >/dev/null 2>&1 || fail "restore-test.sh must refuse a backup older than promised"
 ! SNAPSHOT=None "$here/scripts/restore-test.sh" shop-dev-db group sg-1 >/dev/null 2>&1 || fail "restore-test.sh must fail without a backup"
-echo "scripts.sh: deploy, ssh, health, drift and restore do what they say"
+# make, in a copy: what it leaves behind belongs to nobody's stack.
+copy=$work/infra
+mkdir -p "$copy/stacks/ec2" "$copy/build"
+cp -r "$here/Makefile" "$here/scripts" "$copy"
+touch "$copy/build/hooks.zip"
+echo 'name = "shop"' >"$copy/stacks/ec2/terraform.tfvars"
+infra_make() { : >"$CALLS"; make --no-print-directory -C "$copy" "$@" >/dev/null; }
+infra_make init STACK=ec2 ENV=dev
+called "terraform -chdir=stacks/ec2 init -input=false" "make init must begin with a local state"
+[ ! -e "$copy/stacks/ec2/backend.tf" ] || fail "make init must ask for no backend where none is named"
+printf 'bucket = "shop-tfstate"\nregion = "us-east-1"\n' >"$copy/backend.hcl"
+infra_make init STACK=ec2 ENV=dev
+called "-backend-config=$copy/backend.hcl -backend-config=key=ec2/dev/terraform.tfstate" "make init must put the state under the environment's own key"
+[ "$(grep -cE '(encrypt|use_lockfile) += true' "$copy/stacks/ec2/backend.tf")" = 2 ] || fail "make init must lock and encrypt the state"
+infra_make plan STACK=ec2 ENV=dev
+called "-chdir=stacks/ec2 plan -input=false -var-file=$copy/stacks/ec2/terraform.tfvars -out=dev.tfplan" "make plan must save what it showed"
+infra_make apply STACK=ec2 ENV=dev
+called "-chdir=stacks/ec2 apply -input=false dev.tfplan" "make apply must do what was shown and nothing else"
+infra_make destroy STACK=ec2 ENV=dev
+called "-chdir=stacks/ec2 destroy -var-file=$copy/stacks/ec2/terraform.tfvars" "make destroy must take the same settings"
+! grep -q -- -auto-approve "$CALLS" || fail "make destroy must ask"
+
+echo "scripts.sh: deploy, ssh, health, drift, restore and make do what they say"

@@ -26,3 +26,10 @@ run "it_says_where_it_answers_and_where_its_database_is" {
     error_message = "Instance, database, disk, address and buckets are billed; there is no NAT gateway and no load balancer."
   }
 }
+
+run "it_lives_in_the_network_that_is_there_and_builds_none" {
+  assert {
+    condition     = data.aws_vpc.default.default && one([for filter in data.aws_subnets.default.filter : filter.values if filter.name == "vpc-id"]) == toset([data.aws_vpc.default.id])
+    error_message = "The account's default VPC and its subnets."
+  }
+}
