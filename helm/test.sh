@@ -365,12 +365,12 @@ else
   for environment in dev staging production; do check "cluster: the API server takes $environment" server_side "$environment"; done
   check "cluster: a misspelled field is refused" misspelled_field_is_refused
   check "cluster: the console's Roles give what they should and no more" console_roles
-  if [ -n "$cluster" ]; then
+  if [ -n "$cluster" ] || [ -n "$(kubectl get nodes --selector opsconsole.test/node=simulated --output name)" ]; then
     check "cluster: install, upgrade with migration, rollback" install_upgrade_rollback
     check "cluster: a failed migration stops the release and leaves the old one" failed_migration_stops_the_release
     check "cluster: an operator rolls back with the Role's rights alone" operator_rolls_back
   else
-    skipped+=("on a cluster: install, upgrade, rollback: needs simulated nodes (CLUSTER_TOOL), since the image is not published")
+    skipped+=("on a cluster: install, upgrade, rollback: needs simulated nodes (CLUSTER_TOOL, or .ci/kind-cluster), since the image is not published")
   fi
 fi
 

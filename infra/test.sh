@@ -480,7 +480,17 @@ if command -v terragrunt >/dev/null; then
     # What plain Terraform left in the stack must stay behind: a state that would be moved, a name that would win.
     echo 'name = "somebody-elses"' >"$infra/stacks/account/terraform.tfvars"
     echo '{"version":4,"terraform_version":"1.11.4","serial":1,"lineage":"0","outputs":{"of":{"value":"somebody else","type":"string"}},"resources":[]}' >"$infra/stacks/account/terraform.tfstate"
-    check "terragrunt run --all apply: the account, state in S3" bash -c "cd '$infra/live/nonprod/us-east-1/account' && '$tools/moto' run timeout 400 terragrunt run --all --backend-bootstrap --non-interactive apply -- -auto-approve -input=false"
+    terragrunt_account() { (cd "$infra/live/nonprod/us-east-1/account" && simulated timeout 400 terragrunt run --all --non-interactive "$@"); }
+    # Everything that was made goes, and its state in S3 says so.
+    destroyed() {
+      terragrunt_account destroy -- -auto-approve -input=false >"$work/destroyed.log" 2>&1 || { cat "$work/destroyed.log"; return 1; }
+      grep -Eq 'Destroy complete! Resources: [1-9][0-9]* destroyed' "$work/destroyed.log" || { cat "$work/destroyed.log"; return 1; }
+      local left
+      left=$(terragrunt_account state -- list 2>/dev/null | grep -E '(^|: )(module|aws_)[a-z_.]+' || true)
+      [ -z "$left" ] || { echo "still there: $left"; return 1; }
+    }
+    check "terragrunt run --all apply: the account, state in S3" terragrunt_account --backend-bootstrap apply -- -auto-approve -input=false
+    check "terragrunt run --all destroy: nothing of the account is left" destroyed
   else
     without_simulator "terragrunt run --all apply"
   fi

@@ -21,9 +21,14 @@ planned contains change if {
 
 world := {"0.0.0.0/0", "::/0"}
 
-production if input.planned_values.outputs.opsconsole.value.production == true
+# What the stack says itself, whatever the environment is called.
+production if input.output_changes.opsconsole.after.production == true
 
-production if input.variables.environment.value in {"prod", "production", "live", "prd"}
+# modules/context's rule, for plans without the contract.
+production if {
+	some word in split(input.variables.environment.value, "-")
+	word in {"prod", "production", "live", "prd"}
+}
 
 deny contains message if {
 	some change in planned

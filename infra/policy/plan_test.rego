@@ -47,6 +47,13 @@ test_an_unprotected_production_database_is_caught if {
 	count(plan.deny) == 1 with input as in_production(resource("aws_db_instance", {"storage_encrypted": true, "deletion_protection": false}))
 }
 
+test_production_is_what_the_stack_calls_production if {
+	document := resource("aws_lb", {"enable_deletion_protection": false})
+	count(plan.deny) == 0 with input as object.union(document, {"variables": {"environment": {"value": "product-demo"}}})
+	count(plan.deny) == 1 with input as object.union(document, {"variables": {"environment": {"value": "eu-prod"}}})
+	count(plan.deny) == 1 with input as object.union(document, {"output_changes": {"opsconsole": {"after": {"production": true}}}})
+}
+
 test_deleting_production_data_is_caught if {
 	count(plan.deny) == 1 with input as in_production({"resource_changes": [{
 		"address": "x", "type": "aws_efs_file_system", "mode": "managed",
