@@ -109,6 +109,16 @@ fi
 python=python3
 [ ! -x "$cache/venv/bin/python" ] || python=$cache/venv/bin/python
 
+# The console that was just built, else the one that is installed.
+console=${OPSCONSOLE_BIN:-}
+[ -n "$console" ] || { [ -x "$repository/target/debug/opsconsole" ] && console=$repository/target/debug/opsconsole; } || console=$(command -v opsconsole)
+console_why_not=""
+if [ ! -x "$console" ]; then
+  console_why_not="no opsconsole: cargo build, or set OPSCONSOLE_BIN"
+elif ! "$console" init --help 2>/dev/null | grep -q -- --from-terraform || ! "$console" cost --help 2>/dev/null | grep -q -- --from-terraform; then
+  console_why_not="$console knows no --from-terraform: build it anew"
+fi
+
 # ---------------------------------------------------------------- without terraform
 scripts() { (cd "$repository" && git ls-files -z -co --exclude-standard 'infra/*.sh' infra/modules/user-data/files/fetch-secrets infra/modules/user-data/files/install-release infra/modules/user-data/files/verify | xargs -0 shellcheck -x); }
 
@@ -155,6 +165,17 @@ rollback_is_the_consoles() {
     ! PATH="$bin:$PATH" "$here/scripts/rollback.sh" prod 2>/dev/null
 }
 
+# Of the plans that the console's tests read, where no simulator can make them anew: the hosted workflow.
+recorded_costs() {
+  local stack fixture options=()
+  [ -n "$console_why_not" ] || options+=(--console "$console")
+  for stack in ec2 ecs-bluegreen ecs-efs ecs-fargate eks; do
+    fixture=$stack.plan.json
+    [ "$stack" != ecs-bluegreen ] || fixture=ecs-bluegreen-prod.plan.json
+    "$python" "$here/checks/cost.py" ${options+"${options[@]}"} "$here/stacks/$stack/README.md" "$repository/console/src/terraform/tests/fixtures/$fixture" || return
+  done
+}
+
 policy() { opa fmt --fail -l "$here/policy" && opa test "$here/policy"; }
 
 nothing_secret() {
@@ -169,6 +190,7 @@ if [ "$mode" = all ] || [ "$mode" = quick ] || [ "$mode" = static ]; then
   check "rollback.sh calls opsconsole and wants a reason" rollback_is_the_consoles
   check "the tables in README files are in step" "$python" "$here/checks/readme.py"
   check "stacks say the same where they mean the same" "$python" "$here/checks/repeats.py"
+  if "$python" -c 'import jsonschema' 2>/dev/null; then check "each README says what its stack cost when it was last planned" recorded_costs; else skip "costs of recorded plans" "jsonschema is missing; CI=true installs it"; fi
   check "the console's policies hold the console's calls" "$python" "$here/checks/console_actions.py"
   check "CodeDeploy hooks decide rightly" "$python" -m unittest discover -s "$here/modules/codedeploy/hooks"
   check_with jq "appspec.sh fills in a revision and nothing else" filled_appspec
@@ -353,16 +375,6 @@ plan_of() {
 follows_rules() {
   opa eval --format pretty --fail-defined --data "$infra/policy/plan.rego" --input "$work/$1.json" 'data.opsconsole.plan.deny[_]'
 }
-
-# The console that was just built, else the one that is installed.
-console=${OPSCONSOLE_BIN:-}
-[ -n "$console" ] || { [ -x "$repository/target/debug/opsconsole" ] && console=$repository/target/debug/opsconsole; } || console=$(command -v opsconsole)
-console_why_not=""
-if [ ! -x "$console" ]; then
-  console_why_not="no opsconsole: cargo build, or set OPSCONSOLE_BIN"
-elif ! "$console" init --help 2>/dev/null | grep -q -- --from-terraform || ! "$console" cost --help 2>/dev/null | grep -q -- --from-terraform; then
-  console_why_not="$console knows no --from-terraform: build it anew"
-fi
 
 # A configuration of its own, from nothing but what Terraform says; then once more, which must change nothing. A stack on
 # a platform that the console's configuration cannot hold yet is left out by name, and nothing is written.
