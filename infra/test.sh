@@ -8,6 +8,7 @@
 #   ./test.sh NAME…      the tests of these modules or stacks only: ./test.sh alb ecs-efs
 #   ./test.sh costs      plans every stack's example and writes its README's cost table anew
 #   ./test.sh fixtures   the same, and writes anew what the console's tests read of the stacks
+#   ./test.sh breaks     breaks one invariant after another: exactly its own test must turn red; two minutes
 #   ./test.sh install    what CI=true installs before it begins, and nothing else
 #
 # INFRA_JOBS          how many terraform at once (1; in CI 2)
@@ -307,6 +308,11 @@ mapfile -t stacks < <(folders stacks)
 
 writes=false
 if [ "$mode" = costs ] || [ "$mode" = fixtures ]; then writes=true; fi
+
+if [ "$mode" = breaks ]; then
+  LINES_SHOWN=400 check "each invariant's break turns exactly its own test red" "$python" "$here/checks/breaks.py" "$infra"
+  summary
+fi
 
 if [ "$mode" != all ] && [ "$mode" != quick ] && ! $writes; then
   chosen=()
