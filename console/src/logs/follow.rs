@@ -67,13 +67,13 @@ pub async fn follow_to_writer(
 
 /// As [`follow_to_writer`], with a budget of calls of one's own.
 pub async fn follow_with_budget(
-    LogAccess::Pages(pages): LogAccess,
+    access: LogAccess,
     budget: std::sync::Arc<Budget>,
     options: FollowOptions,
     out: &mut impl Write,
     notice: &mut dyn FnMut(&str),
 ) -> Result<Followed, FollowError> {
-    let handle = Tail::poll(pages, options.tail.clone(), budget);
+    let handle = Tail::poll(access.pages().clone(), options.tail.clone(), budget);
     follow(handle, options, out, notice).await
 }
 

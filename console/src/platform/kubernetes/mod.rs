@@ -9,7 +9,10 @@ mod find_run;
 mod gitops;
 mod helm;
 mod lock;
+mod log_lines;
+mod log_stream;
 mod logs;
+mod mirror;
 mod observe;
 mod pods;
 mod prepare;
@@ -37,6 +40,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{Api, api::PostParams};
+use mirror::Mirror;
 use session::{Session, op};
 use std::sync::{Arc, OnceLock};
 
@@ -49,6 +53,7 @@ pub struct KubernetesPlatform {
     session: Arc<Session>,
     /// The Deployment's name, where it was found by its Helm release.
     found: Arc<OnceLock<String>>,
+    mirror: Arc<Mirror>,
 }
 
 impl KubernetesPlatform {
@@ -62,7 +67,9 @@ impl KubernetesPlatform {
         config: &KubernetesConfig,
     ) -> Result<Arc<dyn Platform>, PlatformError> {
         let config = Arc::new(config.clone());
+        let session = Arc::new(Session::new(config.clone()));
         Ok(Arc::new(Self {
+            mirror: Arc::new(Mirror::new(session.clone())),
             capabilities: Arc::new(Capabilities {
                 label: "kubernetes".to_owned(),
                 region: config.region.clone(),
@@ -70,7 +77,7 @@ impl KubernetesPlatform {
                 stops_rollouts: true,
                 local: false,
             }),
-            session: Arc::new(Session::new(config.clone())),
+            session,
             environment: Arc::new(environment.clone()),
             found: Arc::new(OnceLock::new()),
             config,
@@ -126,7 +133,7 @@ impl Platform for KubernetesPlatform {
     }
 
     async fn rollouts(&self) -> Result<Vec<RolloutRecord>, PlatformError> {
-        let scene = self.scene().await?;
+        let scene = self.watched().await?;
         let mut records = self.records(&scene);
         records.reverse();
         Ok(records)
@@ -174,7 +181,10 @@ impl Platform for KubernetesPlatform {
     }
 
     fn logs(&self) -> LogAccess {
-        LogAccess::Pages(Arc::new(logs::PodLogs::new(self.clone())))
+        LogAccess::Streams {
+            pages: Arc::new(logs::PodLogs::new(self.clone())),
+            streams: Arc::new(log_stream::PodStreams::new(self.clone())),
+        }
     }
 
     fn lock_store(&self) -> Option<Arc<dyn LockStore>> {

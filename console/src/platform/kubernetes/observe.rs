@@ -11,7 +11,7 @@ use crate::{
 
 impl KubernetesPlatform {
     pub(super) async fn look(&self) -> Result<Observation, PlatformError> {
-        let scene = self.scene().await?;
+        let scene = self.watched().await?;
         let progress = self.progress_of(&scene).await;
         let link = self.session.link().await?;
         let instances = self.instances(&scene);

@@ -313,12 +313,12 @@ impl ServerSearch {
         access: LogAccess,
         before_ms: i64,
     ) -> Result<Result<i64, i64>, PlatformError> {
-        let LogAccess::Pages(pages) = access;
+        let pages = access.pages();
         let mut end_ms = before_ms;
         let mut lines = 0;
         for back_ms in SEARCH_BACK_MS {
             let start_ms = before_ms - back_ms;
-            if let Some(found) = self.stretch(&*pages, start_ms, end_ms, &mut lines).await? {
+            if let Some(found) = self.stretch(&**pages, start_ms, end_ms, &mut lines).await? {
                 return Ok(Ok(found));
             }
             end_ms = start_ms;
@@ -544,6 +544,7 @@ mod tests {
             late: 0,
             calls: 0,
             throttled: 0,
+            sources: None,
         }
     }
 
