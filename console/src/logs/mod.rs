@@ -23,7 +23,7 @@ mod save;
 mod search;
 mod seen;
 mod store;
-mod streams;
+pub(crate) mod streams;
 mod tail;
 mod view;
 mod window;
@@ -38,7 +38,8 @@ pub use save::{SaveError, Saved, save};
 pub use search::{SearchStatus, Seek, SeekDirection};
 pub use store::{Gap, LINE_BYTES_MAX, Line, LineId, Lines, LogStore, MinuteCount};
 pub use tail::{
-    SourceCount, Tail, TailEvent, TailHandle, TailLine, TailOptions, TailPhase, TailStart, TailState,
+    SourceCount, Tail, TailEvent, TailHandle, TailLine, TailOptions, TailPhase, TailStart,
+    TailState,
 };
 pub use view::{LogView, WorkBudget, WorkDone};
 pub use window::{Anchor, WindowError, parse_moment, parse_window};

@@ -301,7 +301,13 @@ impl Reader {
         let lines: Vec<_> = step
             .events
             .into_iter()
-            .map(|event| (self.out.name(&event.stream), event.timestamp_ms, event.message))
+            .map(|event| {
+                (
+                    self.out.name(&event.stream),
+                    event.timestamp_ms,
+                    event.message,
+                )
+            })
             .collect();
         self.out.take(lines).await
     }

@@ -44,7 +44,12 @@ pub enum Word {
     /// Lines, in the order in which they were written.
     Lines(Vec<StreamLine>),
     /// How it stands now.
-    Stands(Standing),
+    Stands {
+        /// How.
+        standing: Standing,
+        /// Read up to there, in milliseconds since the epoch.
+        read_to_ms: Option<i64>,
+    },
     /// Between these times (milliseconds since the epoch) lines are missing that the platform does
     /// not hold any more.
     Lost {
@@ -285,7 +290,11 @@ impl Follower {
                 from_ms: last_ns.div_euclid(1_000_000),
                 to_ms: first.at_ns.div_euclid(1_000_000),
             };
-            self.mouth.tell(lost)?;
+            // Before the lines that come after it.
+            match self.mouth.past {
+                Some(_) => self.mouth.tell(lost)?,
+                None => self.mouth.say(lost).await?,
+            }
         }
         Ok(())
     }
@@ -377,6 +386,13 @@ impl Follower {
             return Ok(());
         }
         self.standing = Some(standing.clone());
-        self.mouth.tell(Word::Stands(standing))
+        let read_to_ms = self
+            .replay
+            .last_ns()
+            .map(|at_ns| at_ns.div_euclid(1_000_000));
+        self.mouth.tell(Word::Stands {
+            standing,
+            read_to_ms,
+        })
     }
 }

@@ -264,13 +264,16 @@ impl Merger {
     /// The sources are others now.
     fn update(&mut self, list: Vec<LogSource>) {
         let list = self.wanted(list);
-        let ids: HashSet<Arc<str>> = list.iter().map(|source| source.id.as_str().into()).collect();
+        let ids: HashSet<Arc<str>> = list
+            .iter()
+            .map(|source| source.id.as_str().into())
+            .collect();
         self.over.retain(|id| ids.contains(id));
         for (id, running) in &self.running {
             if !ids.contains(id) {
-                running.source.send_if_modified(|source| {
-                    !std::mem::replace(&mut source.is_over, true)
-                });
+                running
+                    .source
+                    .send_if_modified(|source| !std::mem::replace(&mut source.is_over, true));
             }
         }
         for source in list {
@@ -295,6 +298,7 @@ impl Merger {
         match word {
             Word::Opened => self.out.state.send_modify(|state| state.calls += 1),
             Word::Lines(lines) => {
+                // A follower says that it is over only after its last lines.
                 let Some(running) = self.running.get_mut(id) else {
                     return Ok(());
                 };
@@ -317,8 +321,12 @@ impl Merger {
                     .map(|line| (name.clone(), line.at_ns.div_euclid(1_000_000), line.text));
                 self.out.take(lines).await?;
             }
-            Word::Stands(standing) => {
+            Word::Stands {
+                standing,
+                read_to_ms,
+            } => {
                 if let Some(running) = self.running.get_mut(id) {
+                    running.read_to_ms = running.read_to_ms.max(read_to_ms);
                     running.failing_since = match &standing {
                         Standing::Failing(_) => running.failing_since.or(Some(Instant::now())),
                         _ => None,
@@ -419,7 +427,10 @@ impl Merger {
         if self.gap.is_some() {
             return None;
         }
-        let sources = self.running.values().filter_map(|running| running.failing_since);
+        let sources = self
+            .running
+            .values()
+            .filter_map(|running| running.failing_since);
         let list = self.trouble.as_ref().map(|(_, since, _)| *since);
         let first = sources.chain(list).min()?;
         Some(first + self.pace.gap_after)
@@ -441,7 +452,10 @@ impl Merger {
     /// Ends the gap once every source is read up to now again.
     async fn close_gap(&mut self) -> Result<(), Gone> {
         let is_over = self.trouble.is_none()
-            && self.running.values().all(|running| running.failing_since.is_none());
+            && self
+                .running
+                .values()
+                .all(|running| running.failing_since.is_none());
         if !is_over {
             return Ok(());
         }

@@ -130,8 +130,13 @@ mod tests {
 
     /// What the platform answers to "since that second".
     fn since(log: &[StreamLine], replay: &Replay) -> Vec<StreamLine> {
-        let from_ns = replay.since().map_or(i64::MIN, |at| at.as_second() * NS_PER_S);
-        log.iter().filter(|line| line.at_ns >= from_ns).cloned().collect()
+        let from_ns = replay
+            .since()
+            .map_or(i64::MIN, |at| at.as_second() * NS_PER_S);
+        log.iter()
+            .filter(|line| line.at_ns >= from_ns)
+            .cloned()
+            .collect()
     }
 
     #[test]

@@ -112,7 +112,10 @@ mod tests {
                 "pieces of {size}"
             );
             assert_eq!(lines[2].at_ns, lines[1].at_ns, "no time of its own");
-            assert_eq!(splitter.rest().map(|line| line.text), Some("unfin".to_owned()));
+            assert_eq!(
+                splitter.rest().map(|line| line.text),
+                Some("unfin".to_owned())
+            );
         }
     }
 

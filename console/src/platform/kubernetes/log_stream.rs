@@ -82,7 +82,10 @@ async fn connect(
 ) -> Result<Lines, PlatformError> {
     let link = platform.session.link().await?;
     let api: Api<Pod> = Api::namespaced(link.client, &link.namespace);
-    let (pod, container) = source.stream.split_once('/').unwrap_or((&source.stream, ""));
+    let (pod, container) = source
+        .stream
+        .split_once('/')
+        .unwrap_or((&source.stream, ""));
     let params = LogParams {
         container: Some(container.to_owned()),
         follow: how.follow,
@@ -202,3 +205,6 @@ fn sources(pod: &Pod) -> Vec<LogSource> {
         .chain(mains.filter_map(|container| of(container, false)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -255,7 +255,11 @@ where
     K: Lookup + Clone + 'static,
     K::DynamicType: Eq + Hash + Clone,
 {
-    store.state().iter().map(|object| (**object).clone()).collect()
+    store
+        .state()
+        .iter()
+        .map(|object| (**object).clone())
+        .collect()
 }
 
 async fn is_in_step(step: &watch::Receiver<Step>, deadline: Instant) -> bool {

@@ -181,7 +181,9 @@ impl Scene {
             .collect();
         pods.retain(|pod| {
             let owners = pod.metadata.owner_references.iter().flatten();
-            owners.map(|owner| owner.uid.as_str()).any(|uid| own.contains(uid))
+            owners
+                .map(|owner| owner.uid.as_str())
+                .any(|uid| own.contains(uid))
         });
         pods.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         let subjects: HashSet<&str> = pods
