@@ -24,6 +24,7 @@ mod scene;
 mod session;
 mod surroundings;
 mod template;
+mod wire_guard;
 
 use super::{
     Capabilities, ChangeNote, Check, LinkTarget, LockStore, LogAccess, Permit, Platform,

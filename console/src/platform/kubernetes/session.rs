@@ -1,9 +1,13 @@
 //! The connection to one cluster: the client, read anew from the kubeconfig when it is refused.
 
-use super::errors;
-use crate::{config::KubernetesConfig, platform::PlatformError};
+use super::{errors, wire_guard::ReadOnly};
+use crate::{
+    config::KubernetesConfig,
+    platform::{Permit, PlatformError},
+};
 use kube::{
     Client, Config,
+    client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig},
 };
 use std::{
@@ -24,8 +28,9 @@ static LINKS: AtomicU64 = AtomicU64::new(0);
 /// A client, and where it leads. Cheap to clone.
 #[derive(Clone)]
 pub struct Link {
-    /// The client.
+    /// The client that only looks: what changes something it refuses to send.
     pub client: Client,
+    changing: Client,
     /// The namespace.
     pub namespace: String,
     /// The API server's address.
@@ -36,6 +41,13 @@ pub struct Link {
     pub user: String,
     /// Counts up with every link that this program makes.
     pub number: u64,
+}
+
+impl Link {
+    /// The client that may change something; takes the right to.
+    pub fn changing(&self, _permit: &Permit) -> Client {
+        self.changing.clone()
+    }
 }
 
 /// Makes the link when it is first needed.
@@ -149,12 +161,19 @@ impl Session {
             .clone()
             .unwrap_or_else(|| config.default_namespace.clone());
         let server = config.cluster_url.to_string();
-        let client = Client::try_from(config).map_err(|error| PlatformError::Credentials {
-            cause: error.to_string(),
-            remedy: format!("Check the user {user} of the kubeconfig"),
-        })?;
+        let builder = |config| {
+            ClientBuilder::try_from(config).map_err(|error: kube::Error| {
+                PlatformError::Credentials {
+                    cause: error.to_string(),
+                    remedy: format!("Check the user {user} of the kubeconfig"),
+                }
+            })
+        };
+        let changing = builder(config.clone())?.build();
+        let client = builder(config)?.with_layer(&ReadOnly).build();
         Ok(Link {
             client,
+            changing,
             namespace,
             server,
             context: wanted,
