@@ -75,7 +75,8 @@ impl KubernetesPlatform {
                 back,
             } => {
                 self.unchanged(&link, &precondition).await?;
-                self.helm_rollback(&link, &release, helm_revision).await?;
+                self.helm_rollback(permit, &link, &release, helm_revision)
+                    .await?;
                 let now = self.deployment(&link).await?;
                 let print = template::fingerprint(&template::of_deployment(&now));
                 let expected = (print == fingerprint).then_some(revision);
