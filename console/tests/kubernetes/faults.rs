@@ -137,6 +137,7 @@ async fn the_charts_roles_are_enough_for_all_that_the_console_does() {
     let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../helm/opsconsole-api");
     let rendered = std::process::Command::new("helm")
         .args(["template", "x", chart, "--set", "console.rbac=true"])
+        .args(["--kube-version", "1.34.0"])
         .args(["--show-only", "templates/console-rbac.yaml"])
         .output();
     let Ok(rendered) = rendered else {

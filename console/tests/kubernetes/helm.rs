@@ -36,7 +36,6 @@ fn upgrade(bench: &Bench, tag: &str, more: &[&str]) -> Command {
     let tag = format!("image.tag={tag}");
     let mut arguments = vec!["upgrade", "--install", "shop", CHART, "--set-string", &tag];
     arguments.extend(["--set", "image.repository=registry.example/api"]);
-    arguments.extend(["--set", "replicaCount=2"]);
     arguments.extend(more);
     helm(bench, &arguments)
 }

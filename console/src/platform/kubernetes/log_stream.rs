@@ -101,6 +101,7 @@ async fn connect(
             Box::pin(reader),
             source.stream.clone(),
             source.is_over || how.previous,
+            how.previous,
         )),
         Err(error) => {
             let operation = op("get", "pods/log", pod);
@@ -118,6 +119,7 @@ struct Reading<R> {
     splitter: LineSplitter,
     stream: String,
     is_final: bool,
+    is_previous: bool,
 }
 
 /// A last line without its end counts only where nothing more can be written (`is_final`): else it
@@ -126,12 +128,14 @@ fn lines<R: AsyncBufRead + Send + 'static>(
     reader: Pin<Box<R>>,
     stream: String,
     is_final: bool,
+    is_previous: bool,
 ) -> Lines {
     let reading = Reading {
         reader: Some(reader),
         splitter: LineSplitter::default(),
         stream,
         is_final,
+        is_previous,
     };
     stream::unfold(reading, |mut reading| async move {
         loop {
@@ -160,6 +164,10 @@ fn lines<R: AsyncBufRead + Send + 'static>(
             }
             if let Some(said) = lines.iter().find(|line| is_not_yet(line)) {
                 reading.reader = None;
+                if !reading.is_previous {
+                    // There will be something to read in a moment; that is no trouble.
+                    return None;
+                }
                 let error = PlatformError::Other {
                     operation: format!("reading the log of {}", reading.stream),
                     cause: super::clean(&said.text),
