@@ -225,12 +225,19 @@ async fn where_helm_has_no_such_revision_the_undo_is_break_glass_and_says_so() {
         carry_out(&operator, deploy("1.1.0")).await,
         RunOutcome::Done
     );
+    settled(&bench, "1.1.0").await;
+    let platform = opsconsole::platform::connect(&config(&bench))
+        .await
+        .expect("a platform");
+    let unknown = platform.observe().await.expect("a look").service.deployed;
+    let to = Some(unknown.expect("it is live").revision);
     assert_eq!(
         carry_out(&operator, deploy("1.2.0")).await,
         RunOutcome::Done
     );
+    let undo = Action::Rollback { to };
     let plan = operator
-        .plan(&EnvironmentName::from("dev"), back(), None)
+        .plan(&EnvironmentName::from("dev"), undo.clone(), None)
         .await
         .expect("a plan");
     let warned = plan.prepared.warnings.join("\n");
@@ -238,5 +245,8 @@ async fn where_helm_has_no_such_revision_the_undo_is_break_glass_and_says_so() {
         warned.contains("break-glass") && warned.contains("next `helm upgrade`"),
         "{warned}"
     );
+    assert_eq!(carry_out(&operator, undo).await, RunOutcome::Done);
+    settled(&bench, "1.1.0").await;
+    assert_eq!(history(&bench).len(), 1, "Helm's record is as it was");
     bench.clear().await;
 }

@@ -17,7 +17,10 @@ async fn next(handle: &mut TailHandle) -> Vec<TailLine> {
         let event = tokio::time::timeout(ROLLOUT_TIME, handle.events.recv()).await;
         match event.expect("lines in time").expect("the tail goes on") {
             TailEvent::Lines(lines) => return lines,
-            TailEvent::GapOpened { from_ms } => panic!("a gap from {from_ms}"),
+            TailEvent::GapOpened { from_ms } => {
+                let state = handle.state.borrow();
+                panic!("a gap from {from_ms}: {:?}", state.sources)
+            }
             _ => {}
         }
     }

@@ -16,6 +16,9 @@ use tokio::{
 /// Tries to read the run before a restart: for a moment after a crash the kubelet has no answer.
 const PREVIOUS_TRIES: u32 = 6;
 
+/// Tries to read the rest of a source that is over, when the platform answers that it cannot.
+const LAST_TRIES: u32 = 4;
+
 /// Where a source is begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begin {
@@ -115,6 +118,18 @@ enum End {
     Broken(PlatformError),
 }
 
+/// Whether nothing more is to be had of a source that is over: it was read to its end, it is not
+/// there any more, or the platform has given up on it.
+fn is_last(end: &End, tries: u32) -> bool {
+    match end {
+        End::Closed { .. } | End::Broken(PlatformError::NotFound { .. }) => true,
+        End::Broken(PlatformError::Other { .. } | PlatformError::Invalid { .. }) => {
+            tries >= LAST_TRIES
+        }
+        End::Broken(_) | End::Stale => false,
+    }
+}
+
 /// One source's follower.
 pub struct Follower {
     pub streams: Arc<dyn LogStreams>,
@@ -160,8 +175,7 @@ impl Follower {
             let opened = Instant::now();
             let end = self.read(&source, is_live && !source.is_over).await?;
             drop((slot, turn));
-            let is_gone = matches!(&end, End::Broken(PlatformError::NotFound { .. }));
-            if source.is_over && (is_gone || matches!(end, End::Closed { .. })) {
+            if source.is_over && is_last(&end, tries) {
                 return Ok(());
             }
             let pause = match end {
@@ -239,14 +253,16 @@ impl Follower {
                             if !self.is_wanted(&line) {
                                 continue;
                             }
-                            match self.replay.look(&line) {
-                                Verdict::Known => continue,
-                                Verdict::New => {}
-                                Verdict::Severed if has_severed => {}
-                                Verdict::Severed => {
-                                    has_severed = true;
-                                    self.mend(source, &line).await?;
-                                }
+                            let mut verdict = self.replay.look(&line);
+                            if verdict == Verdict::Severed && !has_severed {
+                                has_severed = true;
+                                self.mend(source, &line).await?;
+                                // While it waits to be started again, the run before is this one.
+                                self.replay.reopen();
+                                verdict = self.replay.look(&line);
+                            }
+                            if verdict == Verdict::Known {
+                                continue;
                             }
                             self.replay.take(&line);
                             fresh.push(line);

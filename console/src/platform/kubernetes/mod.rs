@@ -55,6 +55,8 @@ pub struct KubernetesPlatform {
     /// The Deployment's name, where it was found by its Helm release.
     found: Arc<OnceLock<String>>,
     mirror: Arc<Mirror>,
+    /// Where users reach it, and when that was asked.
+    asked: Arc<tokio::sync::Mutex<Option<(tokio::time::Instant, Option<String>)>>>,
 }
 
 impl KubernetesPlatform {
@@ -71,6 +73,7 @@ impl KubernetesPlatform {
         let session = Arc::new(Session::new(config.clone()));
         Ok(Arc::new(Self {
             mirror: Arc::new(Mirror::new(session.clone())),
+            asked: Arc::default(),
             capabilities: Arc::new(Capabilities {
                 label: "kubernetes".to_owned(),
                 region: config.region.clone(),
@@ -128,7 +131,8 @@ impl Platform for KubernetesPlatform {
         self.look().await
     }
 
-    /// Kubernetes itself keeps no series; every value is a hole, never a zero.
+    /// Kubernetes itself keeps no series; every value is a hole, never a zero. What the pods use at
+    /// the moment stands beside each of them.
     async fn metrics(&self, _window: Window) -> Result<Metrics, PlatformError> {
         Ok(Metrics::default())
     }
