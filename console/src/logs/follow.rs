@@ -7,7 +7,7 @@ use super::{
     line::parse_level,
     sanitize::clean,
     store::{Line, LineId},
-    tail::{Tail, TailEvent, TailHandle, TailLine, TailOptions, TailPhase},
+    tail::{Tail, TailEvent, TailHandle, TailLine, TailOptions, TailPhase, TailState},
 };
 use crate::platform::{LogAccess, PlatformError};
 use std::{borrow::Cow, io, io::Write, time::Duration};
@@ -67,13 +67,13 @@ pub async fn follow_to_writer(
 
 /// As [`follow_to_writer`], with a budget of calls of one's own.
 pub async fn follow_with_budget(
-    LogAccess::Pages(pages): LogAccess,
+    access: LogAccess,
     budget: std::sync::Arc<Budget>,
     options: FollowOptions,
     out: &mut impl Write,
     notice: &mut dyn FnMut(&str),
 ) -> Result<Followed, FollowError> {
-    let handle = Tail::poll(pages, options.tail.clone(), budget);
+    let handle = Tail::poll(access.pages().clone(), options.tail.clone(), budget);
     follow(handle, options, out, notice).await
 }
 
@@ -85,6 +85,7 @@ async fn follow(
 ) -> Result<Followed, FollowError> {
     let mut done = Followed::default();
     let mut patience = Patience::new(options.tail.once);
+    let mut sources = Sources::default();
     loop {
         tokio::select! {
             biased;
@@ -101,12 +102,41 @@ async fn follow(
                 Some(TailEvent::GapFilled) => notice("the gap is filled; no line is missing"),
             },
             Ok(()) = handle.state.changed() => {
-                let phase = handle.state.borrow_and_update().phase.clone();
-                patience.look(&phase, notice)?;
+                let state = handle.state.borrow_and_update().clone();
+                patience.look(&state.phase, notice)?;
+                sources.look(&state, notice);
             }
         }
     }
     Ok(done)
+}
+
+/// What was told of sources that are not followed live.
+#[derive(Default)]
+struct Sources {
+    in_turns: usize,
+    failure: Option<PlatformError>,
+}
+
+impl Sources {
+    fn look(&mut self, state: &TailState, notice: &mut dyn FnMut(&str)) {
+        let Some(now) = &state.sources else { return };
+        if now.in_turns > 0 && self.in_turns == 0 {
+            notice(&format!(
+                "{} sources are followed live and {} read in turns, some seconds late: more streams at once are not opened",
+                now.followed, now.in_turns
+            ));
+        }
+        let is_alone = !matches!(state.phase, TailPhase::Trouble { .. });
+        if let (Some(failure), true, None) = (&now.failure, is_alone, &self.failure) {
+            notice(&format!(
+                "{} of the sources cannot be read: {failure} Trying again.",
+                now.failing
+            ));
+        }
+        self.in_turns = now.in_turns;
+        self.failure.clone_from(&now.failure);
+    }
 }
 
 /// When to tell of trouble, and when to give up.

@@ -70,10 +70,11 @@ pub enum HistoryFound {
 /// readers of the account and region share; dropping the future ends it. `progress` is told after
 /// every page.
 pub async fn search_history(
-    LogAccess::Pages(pages): LogAccess,
+    access: LogAccess,
     search: &HistorySearch,
     progress: impl FnMut(&HistoryProgress),
 ) -> Result<HistoryFound, PlatformError> {
+    let pages = access.pages().clone();
     let budget = Budget::shared(&pages.budget_key());
     search_with_budget(pages, budget, search, progress).await
 }

@@ -2,7 +2,8 @@
 //! Knows nothing of the screen.
 //!
 //! ```text
-//! LogPages ──poll──▶ reorder ──bounded channel──▶ LogStore ◀── LogView (filter, search)
+//! LogPages ───poll───▶ reorder ──bounded channel──▶ LogStore ◀── LogView (filter, search)
+//! LogStreams ─follow─▶
 //! ```
 //! A filter changes the view, never what is read or kept.
 
@@ -15,12 +16,14 @@ mod format;
 mod history;
 pub mod line;
 pub mod merge;
+mod outlet;
 pub mod poll;
 mod sanitize;
 mod save;
 mod search;
 mod seen;
 mod store;
+pub(crate) mod streams;
 mod tail;
 mod view;
 mod window;
@@ -35,7 +38,8 @@ pub use save::{SaveError, Saved, save};
 pub use search::{SearchStatus, Seek, SeekDirection};
 pub use store::{Gap, LINE_BYTES_MAX, Line, LineId, Lines, LogStore, MinuteCount};
 pub use tail::{
-    Tail, TailEvent, TailHandle, TailLine, TailOptions, TailPhase, TailStart, TailState,
+    SourceCount, Tail, TailEvent, TailHandle, TailLine, TailOptions, TailPhase, TailStart,
+    TailState,
 };
 pub use view::{LogView, WorkBudget, WorkDone};
 pub use window::{Anchor, WindowError, parse_moment, parse_window};

@@ -202,7 +202,8 @@ impl LogStore {
                 }
             }
             TailEvent::GapFilled => {
-                for gap in self.gaps.iter_mut().filter(|gap| gap.to_ms.is_some()) {
+                // Only the last one: an earlier one may hold what no source keeps any more.
+                if let Some(gap) = self.gaps.last_mut().filter(|gap| gap.to_ms.is_some()) {
                     gap.filled = true;
                 }
             }

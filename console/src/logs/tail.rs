@@ -2,20 +2,16 @@
 
 use super::{
     budget::{Budget, back_off},
-    merge::{Ordered, Reorder},
+    outlet::{Gone, Outlet},
     poll::{Poller, Step},
+    streams,
 };
 use crate::platform::{LogAccess, LogPages, PlatformError};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep_until},
 };
-
-/// Lines in one event at most, so that a screen can take one between two keys.
-const BATCH_LINES: usize = 2_000;
-/// Events that wait for the receiver at most: then reading pauses, nothing is dropped.
-const CHANNEL_EVENTS: usize = 16;
 
 /// How long to wait in trouble.
 #[derive(Clone, Copy, Debug)]
@@ -145,6 +141,21 @@ pub struct TailState {
     pub calls: u64,
     /// Calls that were throttled.
     pub throttled: u64,
+    /// How the sources stand, where each is a stream of its own.
+    pub sources: Option<SourceCount>,
+}
+
+/// How many sources are read, and how.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SourceCount {
+    /// Followed live.
+    pub followed: usize,
+    /// Beyond the number of streams that may be open: read in turns, some seconds late.
+    pub in_turns: usize,
+    /// Cannot be read now.
+    pub failing: usize,
+    /// Why, of one of them.
+    pub failure: Option<PlatformError>,
 }
 
 /// A running tail; dropping it ends the task.
@@ -165,7 +176,11 @@ impl Tail {
     /// one budget of calls.
     pub fn start(access: LogAccess, options: TailOptions) -> TailHandle {
         match access {
-            LogAccess::Pages(pages) => {
+            // A stream is for what comes; what is past is there to be read whole, in order.
+            LogAccess::Streams { streams, .. } if !options.once && options.end_ms.is_none() => {
+                streams::start(streams, options, streams::PACE)
+            }
+            LogAccess::Pages(pages) | LogAccess::Streams { pages, .. } => {
                 let budget = Budget::shared(&pages.budget_key());
                 Self::poll(pages, options, budget)
             }
@@ -183,8 +198,7 @@ impl Tail {
         options: TailOptions,
         budget: Arc<Budget>,
     ) -> TailHandle {
-        let (events_tx, events) = mpsc::channel(CHANNEL_EVENTS);
-        let (state_tx, state) = watch::channel(TailState::starting());
+        let (out, handle) = Outlet::open();
         let poller = Poller::new(pages, options.streams, options.start, options.end_ms);
         let reader = Reader {
             pace,
@@ -192,23 +206,18 @@ impl Tail {
             budget,
             poll_every: options.poll_every,
             once: options.once,
-            out: Outlet {
-                events: events_tx,
-                state: state_tx,
-                reorder: Reorder::adaptive(),
-                streams: HashMap::new(),
-                began: Instant::now(),
-            },
+            out,
             trouble: None,
             gap: GapState::None,
         };
         tokio::spawn(reader.run());
-        TailHandle { events, state }
+        handle
     }
 }
 
 impl TailState {
-    fn starting() -> Self {
+    /// Nothing is known yet.
+    pub(super) fn starting() -> Self {
         Self {
             phase: TailPhase::Starting,
             read_to_ms: None,
@@ -217,99 +226,8 @@ impl TailState {
             late: 0,
             calls: 0,
             throttled: 0,
+            sources: None,
         }
-    }
-}
-
-/// Nobody listens any more.
-struct Gone;
-
-/// From the reorder buffer to the receiver.
-struct Outlet {
-    events: mpsc::Sender<TailEvent>,
-    state: watch::Sender<TailState>,
-    reorder: Reorder<Received>,
-    /// One copy of each stream's name, whatever the number of lines.
-    streams: HashMap<String, Arc<str>>,
-    began: Instant,
-}
-
-/// What waits in the reorder buffer.
-struct Received {
-    stream: Arc<str>,
-    text: String,
-}
-
-impl Outlet {
-    /// The reorder buffer's clock: it never goes back, as the wall's may.
-    fn clock_ms(&self) -> i64 {
-        i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX)
-    }
-
-    /// When lines are due to go out.
-    fn due(&self) -> Option<Instant> {
-        let due_ms = self.reorder.due_ms()?.max(0);
-        Some(self.began + Duration::from_millis(due_ms.unsigned_abs()))
-    }
-
-    async fn take(&mut self, step: Step) -> Result<(), Gone> {
-        let mut out = Vec::new();
-        let now_ms = self.clock_ms();
-        for event in step.events {
-            let stream = match self.streams.get(&event.stream) {
-                Some(stream) => stream.clone(),
-                None => {
-                    let stream: Arc<str> = event.stream.as_str().into();
-                    self.streams.insert(event.stream, stream.clone());
-                    stream
-                }
-            };
-            let received = Received {
-                stream,
-                text: event.message,
-            };
-            self.reorder
-                .push(event.timestamp_ms, received, now_ms, &mut out);
-        }
-        self.send(out).await
-    }
-
-    async fn release(&mut self) -> Result<(), Gone> {
-        let mut out = Vec::new();
-        self.reorder.release(self.clock_ms(), &mut out);
-        self.send(out).await
-    }
-
-    async fn flush(&mut self) -> Result<(), Gone> {
-        let mut out = Vec::new();
-        self.reorder.flush(&mut out);
-        self.send(out).await
-    }
-
-    async fn send(&mut self, lines: Vec<Ordered<Received>>) -> Result<(), Gone> {
-        let mut lines = lines.into_iter().map(|line| TailLine {
-            stream: line.item.stream,
-            at_ms: line.at_ms,
-            text: line.item.text,
-            late: line.late,
-        });
-        loop {
-            let batch: Vec<_> = lines.by_ref().take(BATCH_LINES).collect();
-            if batch.is_empty() {
-                return Ok(());
-            }
-            let late = batch.iter().filter(|line| line.late).count() as u64;
-            let count = batch.len() as u64;
-            self.tell(TailEvent::Lines(batch)).await?;
-            self.state.send_modify(|state| {
-                state.lines += count;
-                state.late += late;
-            });
-        }
-    }
-
-    async fn tell(&self, event: TailEvent) -> Result<(), Gone> {
-        self.events.send(event).await.map_err(|_| Gone)
     }
 }
 
@@ -359,7 +277,7 @@ impl Reader {
             match self.call(is_due).await? {
                 Ok(step) => {
                     let (drained, ended) = (step.drained, step.ended);
-                    self.out.take(step).await?;
+                    self.take(step).await?;
                     self.succeeded(drained).await?;
                     if ended || (self.once && drained) {
                         self.out.flush().await?;
@@ -377,6 +295,21 @@ impl Reader {
                 }
             }
         }
+    }
+
+    async fn take(&mut self, step: Step) -> Result<(), Gone> {
+        let lines: Vec<_> = step
+            .events
+            .into_iter()
+            .map(|event| {
+                (
+                    self.out.name(&event.stream),
+                    event.timestamp_ms,
+                    event.message,
+                )
+            })
+            .collect();
+        self.out.take(lines).await
     }
 
     /// One call, while lines that are due go on going out.
@@ -481,14 +414,14 @@ impl Reader {
     }
 }
 
-async fn at(due: Option<Instant>) {
+pub(super) async fn at(due: Option<Instant>) {
     match due {
         Some(due) => sleep_until(due).await,
         None => std::future::pending().await,
     }
 }
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 

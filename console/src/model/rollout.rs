@@ -63,6 +63,10 @@ pub struct RolloutRecord {
     pub outcome: RolloutOutcome,
     /// The platform's own words on why.
     pub reason: Option<String>,
+    /// True when the platform keeps no record of how rollouts end, so that the outcome was put
+    /// together from what they left behind (Kubernetes); `reason` then says from what.
+    #[serde(default)]
+    pub inferred: bool,
     /// Alarms that condemned it, if the platform says so.
     pub alarms: Vec<String>,
     /// Who started it, from the revision's tags.

@@ -45,6 +45,8 @@ pub enum Evidence {
     Platform,
     /// Our audit; the platform does not remember.
     Audit,
+    /// The platform keeps no record; it was put together from what the rollout left behind.
+    Traces,
     /// Both.
     Both,
 }
@@ -113,6 +115,8 @@ struct Passage<'a> {
     author: Option<&'a Author>,
     record: Option<&'a RolloutRecord>,
     by_audit: bool,
+    /// What the audit says was put in the place of what the platform's traces say.
+    outranked: bool,
 }
 
 /// What is held against a revision, whoever says so.
@@ -223,6 +227,19 @@ struct Past<'a> {
 impl<'a> Past<'a> {
     fn of(history: &History<'a>) -> Self {
         let mut passages: Vec<Passage<'a>> = history.rollouts.iter().map(of_rollout).collect();
+        // Where the platform keeps no record, how our own newest run of a revision ended is
+        // better evidence than the traces that it left.
+        for run in newest_last(history.runs) {
+            let Some((revision, outcome, reason)) = ending(run) else {
+                continue;
+            };
+            for known in passages.iter_mut().filter(|known| {
+                known.revision == revision && known.record.is_some_and(|record| record.inferred)
+            }) {
+                known.outranked = known.outranked || known.outcome != outcome;
+                (known.outcome, known.reason) = (outcome, reason);
+            }
+        }
         for run in history.runs {
             let Some(passage) = of_run(run) else { continue };
             let mut remembered = false;
@@ -377,10 +394,12 @@ impl<'a> Past<'a> {
             release: passage.release.map(str::to_owned),
             digest: passage.digest.cloned(),
             rollout: passage.record.cloned(),
-            evidence: match (passage.record.is_some(), passage.by_audit) {
-                (true, true) => Evidence::Both,
-                (true, false) => Evidence::Platform,
-                (false, _) => Evidence::Audit,
+            evidence: match (passage.record, passage.by_audit) {
+                (Some(record), true) if record.inferred && passage.outranked => Evidence::Audit,
+                (Some(_), true) => Evidence::Both,
+                (Some(record), false) if record.inferred => Evidence::Traces,
+                (Some(_), false) => Evidence::Platform,
+                (None, _) => Evidence::Audit,
             },
             live_since: passage.live_at,
             lived,
@@ -464,6 +483,7 @@ fn of_rollout(record: &RolloutRecord) -> Passage<'_> {
         author: record.author.as_ref(),
         record: Some(record),
         by_audit: false,
+        outranked: false,
     }
 }
 
@@ -493,7 +513,37 @@ fn of_run(run: &RunRecord) -> Option<Passage<'_>> {
         author: Some(&run.author),
         record: None,
         by_audit: true,
+        outranked: false,
     })
+}
+
+fn newest_last(runs: &[RunRecord]) -> Vec<&RunRecord> {
+    let mut runs: Vec<&RunRecord> = runs.iter().collect();
+    runs.sort_by_key(|run| run.started_at);
+    runs
+}
+
+/// How a run of ours that brought a revision ended, where it ended for certain.
+fn ending(run: &RunRecord) -> Option<(&RevisionId, RolloutOutcome, Option<&str>)> {
+    let plan = run.plan.as_ref()?;
+    if !matches!(
+        plan.prepared.change,
+        Change::NewImage { .. } | Change::ToRevision { .. }
+    ) {
+        return None;
+    }
+    let revision = run.ticket.as_ref()?.revision.as_ref()?;
+    let (outcome, reason) = match run.outcome.as_ref()? {
+        RunOutcome::Done => (RolloutOutcome::Succeeded, None),
+        RunOutcome::RolledBack { reason } => (RolloutOutcome::RolledBack, Some(reason)),
+        RunOutcome::Failed { reason } => (RolloutOutcome::Failed, Some(reason)),
+        RunOutcome::Stopped { reason } => (RolloutOutcome::Stopped, Some(reason)),
+        RunOutcome::Superseded { .. }
+        | RunOutcome::TimedOut { .. }
+        | RunOutcome::NotSent { .. }
+        | RunOutcome::Unknown { .. } => return None,
+    };
+    Some((revision, outcome, reason.map(String::as_str)))
 }
 
 fn judged(judgement: &Judgement) -> String {

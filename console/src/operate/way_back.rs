@@ -203,6 +203,16 @@ fn record_of(good: &KnownGood) -> String {
         Evidence::Platform => "the platform says its rollout succeeded",
         Evidence::Audit => "our audit says its rollout succeeded",
         Evidence::Both => "audit and platform say its rollout succeeded",
+        Evidence::Traces => {
+            let traces = good
+                .rollout
+                .as_ref()
+                .and_then(|record| record.reason.as_deref());
+            return format!(
+                "last known-good (not in our audit; {})",
+                traces.unwrap_or("it was fully available")
+            );
+        }
     };
     format!("last known-good ({who})")
 }

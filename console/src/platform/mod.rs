@@ -20,6 +20,7 @@ use crate::model::{
     Window,
 };
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -162,12 +163,80 @@ impl Permit {
     }
 }
 
-/// How logs are read. A platform that streams adds its variant here.
+/// How logs are read.
 #[derive(Clone)]
-#[non_exhaustive]
 pub enum LogAccess {
     /// Page by page, by polling (CloudWatch Logs).
     Pages(Arc<dyn LogPages>),
+    /// One stream for each source (Kubernetes: a container); what is past is read by pages too.
+    Streams {
+        /// What is there already.
+        pages: Arc<dyn LogPages>,
+        /// What comes.
+        streams: Arc<dyn LogStreams>,
+    },
+}
+
+impl LogAccess {
+    /// What is there already, page by page.
+    pub fn pages(&self) -> &Arc<dyn LogPages> {
+        match self {
+            Self::Pages(pages) | Self::Streams { pages, .. } => pages,
+        }
+    }
+}
+
+/// Logs that come as streams, one for each source.
+pub trait LogStreams: Send + Sync {
+    /// Streams that may be held open at once; sources beyond are read in turns.
+    fn open_max(&self) -> usize;
+
+    /// All sources there are, told anew whenever that changes. Trouble is told and tried again:
+    /// the stream does not end.
+    fn sources(&self) -> BoxStream<'static, Result<Vec<LogSource>, PlatformError>>;
+
+    /// Opens a source. The stream ends when the platform ends it, which does not mean that nothing
+    /// more is written; an error is its last item.
+    fn open(
+        &self,
+        source: &LogSource,
+        how: &OpenLog,
+    ) -> BoxStream<'static, Result<Vec<StreamLine>, PlatformError>>;
+}
+
+/// Where lines come from: a container, over all its restarts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSource {
+    /// Names it for good (Kubernetes: the pod's uid and the container).
+    pub id: String,
+    /// What the screen calls it: `api-6c9f/api`.
+    pub stream: String,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// True when nothing more will be written: its log is read to the end once more.
+    pub is_over: bool,
+}
+
+/// How to open a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenLog {
+    /// Only from that second on; everything that is kept when `None`.
+    pub since: Option<Timestamp>,
+    /// At most so many of the newest lines.
+    pub last_lines: Option<u32>,
+    /// Go on with what is written from now on.
+    pub follow: bool,
+    /// The log of the run before the newest restart.
+    pub previous: bool,
+}
+
+/// One line of a stream, in the order in which it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamLine {
+    /// When it was written, in nanoseconds since the epoch.
+    pub at_ns: i64,
+    /// The text as received, without its end.
+    pub text: String,
 }
 
 /// Logs that are read page by page.

@@ -407,6 +407,7 @@ pub fn record(
     outcome: RolloutOutcome,
 ) -> RolloutRecord {
     RolloutRecord {
+        inferred: false,
         id: RolloutId::new(format!(
             "arn:aws:ecs:us-east-1:123456789012:service-deployment/{environment}/api/{number:08}"
         )),

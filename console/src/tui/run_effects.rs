@@ -271,7 +271,7 @@ async fn tail(
     streams: Vec<String>,
     back_ms: i64,
 ) -> Result<Vec<RawLogEvent>, PlatformError> {
-    let LogAccess::Pages(pages) = access;
+    let pages = access.pages();
     let mut request = PageRequest {
         start_ms: Timestamp::now().as_millisecond() - back_ms,
         streams,

@@ -2,23 +2,24 @@
 
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    core::v1::{Namespace, Pod},
+    core::v1::{Namespace, Node, Pod, ServiceAccount},
+    rbac::v1::{Role, RoleBinding},
 };
 use kube::{
     Api, Client, Config,
-    api::{DeleteParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
 use opsconsole::{
     config::{EnvironmentConfig, Guard, KubernetesConfig, PlatformConfig},
     model::{Action, Author, EnvironmentName, ReleaseRef, RunOutcome},
-    operate::{Confirmation, Operator, RunOptions, Settings},
+    operate::{Confirmation, Operator, RunHandle, RunOptions, Settings},
     platform::{Connections, Environment, Platform, connect},
     store::Store,
 };
 use serde_json::{Value, json};
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -56,6 +57,16 @@ pub struct Bench {
 impl Bench {
     /// A Deployment of two replicas at 1.0.0, fully available; `None` without a cluster.
     pub async fn with_api(test: &str) -> Option<Self> {
+        let bench = Self::empty(test).await?;
+        bench
+            .make(deployment("registry.example/api:1.0.0", 2))
+            .await;
+        bench.steady("1.0.0").await;
+        Some(bench)
+    }
+
+    /// A namespace with nothing in it; `None` without a cluster.
+    pub async fn empty(test: &str) -> Option<Self> {
         let kubeconfig = kubeconfig()?;
         let file = Kubeconfig::read_from(&kubeconfig).expect("a kubeconfig");
         let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
@@ -75,29 +86,101 @@ impl Bench {
             .create(&PostParams::default(), &namespace)
             .await
             .expect("a namespace");
-        let deployment: Deployment = read(json!({
-            "metadata": {"name": "api", "annotations": {"team": "ours"}},
-            "spec": {
-                "replicas": 2,
-                "progressDeadlineSeconds": 5,
-                "selector": {"matchLabels": {"app": "api"}},
-                "template": {
-                    "metadata": {"labels": {"app": "api"}},
-                    "spec": {"containers": [{
-                        "name": "api",
-                        "image": "registry.example/api:1.0.0",
-                        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}}
-                    }]}
-                }
-            }
-        }));
-        bench
-            .deployments()
-            .create(&PostParams::default(), &deployment)
+        Some(bench)
+    }
+
+    /// The Deployment `api`.
+    pub async fn make(&self, deployment: Value) {
+        self.deployments()
+            .create(&PostParams::default(), &read(deployment))
             .await
             .expect("a Deployment");
-        bench.steady("1.0.0").await;
-        Some(bench)
+    }
+
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// A directory that goes with the test.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Where kwok takes pods' logs from; `None` on nodes that run something.
+    pub fn fed_logs(&self) -> Option<PathBuf> {
+        let logs = self.kubeconfig.parent()?.join("logs");
+        logs.is_dir().then(|| logs.join(&self.namespace))
+    }
+
+    /// Whether some node holds that image (a real node of the cluster under test).
+    pub async fn has_image(&self, image: &str) -> bool {
+        let nodes: Api<Node> = Api::all(self.client.clone());
+        let nodes = nodes.list(&ListParams::default()).await.expect("nodes");
+        nodes
+            .iter()
+            .filter_map(|node| node.status.as_ref()?.images.as_ref())
+            .flatten()
+            .filter_map(|known| known.names.as_ref())
+            .flatten()
+            .any(|name| name.ends_with(&format!("/{image}")))
+    }
+
+    /// A kubeconfig for a service account of the test's with those rules in its namespace.
+    pub async fn user(&self, name: &str, rules: Value) -> PathBuf {
+        let token = self.token(name, rules).await;
+        let path = self.home.path().join(format!("{name}.kubeconfig"));
+        self.write_kubeconfig(&path, &token);
+        path
+    }
+
+    /// The token of a service account with those rules.
+    pub async fn token(&self, name: &str, rules: Value) -> String {
+        let post = PostParams::default();
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &self.namespace);
+        let roles: Api<Role> = Api::namespaced(self.client.clone(), &self.namespace);
+        let bindings: Api<RoleBinding> = Api::namespaced(self.client.clone(), &self.namespace);
+        let named = json!({"metadata": {"name": name}});
+        accounts
+            .create(&post, &read(named.clone()))
+            .await
+            .expect("an account");
+        let role = read(json!({"metadata": {"name": name}, "rules": rules}));
+        roles.create(&post, &role).await.expect("a Role");
+        let binding = read(json!({
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": self.namespace}]
+        }));
+        bindings.create(&post, &binding).await.expect("a binding");
+        let request = read(json!({"spec": {"audiences": [], "expirationSeconds": 3600}}));
+        accounts
+            .create_token_request(name, &post, &request)
+            .await
+            .expect("a token")
+            .status
+            .expect("a token")
+            .token
+    }
+
+    /// A kubeconfig that leads here with that token.
+    pub fn write_kubeconfig(&self, path: &Path, token: &str) {
+        let file = Kubeconfig::read_from(&self.kubeconfig).expect("a kubeconfig");
+        let cluster = file.clusters[0].cluster.clone().expect("a cluster");
+        let text = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "test",
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+            "clusters": [{"name": "test", "cluster": cluster}],
+            "users": [{"name": "test", "user": {"token": token}}]
+        });
+        std::fs::write(path, text.to_string()).expect("a kubeconfig is written");
+    }
+
+    pub fn config_of(&self, kubeconfig: &Path) -> EnvironmentConfig {
+        let mut config = self.config();
+        if let PlatformConfig::Kubernetes(kubernetes) = &mut config.platform {
+            kubernetes.kubeconfig = Some(kubeconfig.to_owned());
+        }
+        config
     }
 
     pub fn deployments(&self) -> Api<Deployment> {
@@ -133,8 +216,12 @@ impl Bench {
     }
 
     pub async fn operator(&self, who: &str) -> Operator {
+        self.operator_of(who, self.config()).await
+    }
+
+    pub async fn operator_of(&self, who: &str, config: EnvironmentConfig) -> Operator {
         let connections = Connections::new(
-            vec![self.config()],
+            vec![config],
             Arc::new(|config| {
                 Box::pin(async move {
                     let platform = connect(&config).await?;
@@ -189,7 +276,27 @@ impl Bench {
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
+/// The Deployment `api` with that image.
+pub fn deployment(image: &str, replicas: u32) -> Value {
+    json!({
+        "metadata": {"name": "api", "annotations": {"team": "ours"}},
+        "spec": {
+            "replicas": replicas,
+            "progressDeadlineSeconds": 5,
+            "selector": {"matchLabels": {"app": "api"}},
+            "template": {
+                "metadata": {"labels": {"app": "api"}},
+                "spec": {"containers": [{
+                    "name": "api",
+                    "image": image,
+                    "resources": {"requests": {"cpu": "20m", "memory": "32Mi"}}
+                }]}
+            }
+        }
+    })
+}
+
+pub fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).expect("an object")
 }
 
@@ -208,6 +315,25 @@ pub fn yes() -> Confirmation {
 
 /// Plans, confirms, sends and waits for the end.
 pub async fn carry_out(operator: &Operator, action: Action) -> RunOutcome {
+    let handle = send(operator, action).await;
+    ended(handle).await
+}
+
+/// How a run ends.
+pub async fn ended(mut handle: RunHandle) -> RunOutcome {
+    let ended = tokio::time::timeout(
+        ROLLOUT_TIME,
+        handle.state.wait_for(|state| state.outcome.is_some()),
+    )
+    .await
+    .expect("it ends in time")
+    .expect("the run goes on")
+    .clone();
+    ended.outcome.expect("an outcome")
+}
+
+/// Plans, confirms and sends.
+pub async fn send(operator: &Operator, action: Action) -> RunHandle {
     let environment = EnvironmentName::from("dev");
     let plan = operator
         .plan(&environment, action, Some("a test".to_owned()))
@@ -218,17 +344,8 @@ pub async fn carry_out(operator: &Operator, action: Action) -> RunOutcome {
         "{:?}",
         plan.prepared.blockers
     );
-    let mut handle = operator
+    operator
         .execute(Arc::new(plan), yes(), RunOptions::default())
         .await
-        .expect("the change is sent");
-    let ended = tokio::time::timeout(
-        ROLLOUT_TIME,
-        handle.state.wait_for(|state| state.outcome.is_some()),
-    )
-    .await
-    .expect("it ends in time")
-    .expect("the run goes on")
-    .clone();
-    ended.outcome.expect("an outcome")
+        .expect("the change is sent")
 }

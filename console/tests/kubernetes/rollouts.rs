@@ -165,10 +165,8 @@ async fn reading_the_logs_twice_gives_the_same_lines_with_the_same_ids() {
         return;
     };
     let platform = bench.platform().await;
-    let pages = match platform.logs() {
-        LogAccess::Pages(pages) => pages,
-        _ => panic!("pages"),
-    };
+    let access: LogAccess = platform.logs();
+    let pages = access.pages();
     let request = PageRequest::default();
     let first = pages.page(&request).await.expect("a page");
     let again = pages.page(&request).await.expect("a page");

@@ -309,6 +309,7 @@ impl Platform for FakePlatform {
         };
         let outcome = next?;
         Ok(progress_of(RolloutRecord {
+            inferred: false,
             id: ticket.rollout.clone().unwrap(),
             from: None,
             to: ticket.revision.clone().unwrap_or_else(|| revision(90)),

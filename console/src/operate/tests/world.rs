@@ -52,6 +52,7 @@ pub fn author(name: &str) -> Author {
 /// A rollout that succeeded within a minute.
 pub fn rollout(number: u32, release: &str, minute: i64) -> RolloutRecord {
     RolloutRecord {
+        inferred: false,
         id: RolloutId::new(format!("deployment/{number}@{minute}")),
         from: None,
         to: revision(number),

@@ -98,6 +98,7 @@ impl EcsPlatform {
             RevisionId::from(world.service.task_definition().unwrap_or_default())
         });
         let record = RolloutRecord {
+            inferred: false,
             id: ticket
                 .rollout
                 .clone()
@@ -180,6 +181,7 @@ impl EcsPlatform {
         let id = primary.and_then(|primary| primary.id()).unwrap_or_default();
         let to = RevisionId::from(world.service.task_definition().unwrap_or_default());
         let record = RolloutRecord {
+            inferred: false,
             id: RolloutId::from(id),
             finished_at: (!outcome.is_in_progress()).then_some(at),
             outcome,
@@ -192,6 +194,7 @@ impl EcsPlatform {
 
 fn bare_record(to: RevisionId, started_at: Timestamp) -> RolloutRecord {
     RolloutRecord {
+        inferred: false,
         id: RolloutId::from(""),
         from: None,
         to,

@@ -127,6 +127,7 @@ pub fn record(
     from: Option<RevisionId>,
 ) -> RolloutRecord {
     RolloutRecord {
+        inferred: false,
         id: deployment.id.clone(),
         from,
         to,
@@ -149,6 +150,7 @@ pub fn record_without_history(
     outcome: RolloutOutcome,
 ) -> RolloutRecord {
     RolloutRecord {
+        inferred: false,
         id: RolloutId::new(deployment.id().unwrap_or_default()),
         from,
         to: RevisionId::new(deployment.task_definition().unwrap_or_default()),

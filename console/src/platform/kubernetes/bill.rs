@@ -140,7 +140,7 @@ fn size(node: &Node) -> (f64, f64) {
 }
 
 /// A quantity as a number: `250m`, `512Mi`, `1e3` (API reference, Quantity).
-fn amount(quantity: &Quantity) -> Option<f64> {
+pub fn amount(quantity: &Quantity) -> Option<f64> {
     const SUFFIXES: [(&str, f64); 14] = [
         ("Ki", 1024.0),
         ("Mi", 1_048_576.0),

@@ -1,6 +1,6 @@
 //! The API server's errors, sorted by what the operator can do about them.
 
-use super::session::Operation;
+use super::{session::Operation, wire_guard::RefusedAtWire};
 use crate::platform::{PlatformError, ecs::text::clean};
 use std::time::Duration;
 
@@ -61,11 +61,26 @@ pub fn sort(
             operation: call,
             cause: format!("the answer cannot be read ({error})"),
         },
+        error if refused(&error).is_some() => PlatformError::NotPermitted {
+            operation: refused(&error).unwrap_or(call),
+        },
         error => PlatformError::Unreachable {
             endpoint: server.to_owned(),
             cause: deepest(&error),
         },
     }
+}
+
+/// What our own guard refused to send.
+fn refused(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(refused) = error.downcast_ref::<RefusedAtWire>() {
+            return Some(refused.operation.clone());
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// The innermost cause says what happened; the outer ones only that something did.

@@ -59,7 +59,7 @@ impl KubernetesPlatform {
                 }
                 let spec = json!({"template": patch});
                 let sent = self
-                    .send(&link, &precondition, &ours, spec, strategic)
+                    .send(permit, &link, &precondition, &ours, spec, strategic)
                     .await?;
                 let print = template::fingerprint(&template::of_deployment(&sent));
                 if fingerprint.as_ref().is_some_and(|wanted| *wanted != print) {
@@ -75,7 +75,8 @@ impl KubernetesPlatform {
                 back,
             } => {
                 self.unchanged(&link, &precondition).await?;
-                self.helm_rollback(&link, &release, helm_revision).await?;
+                self.helm_rollback(permit, &link, &release, helm_revision)
+                    .await?;
                 let now = self.deployment(&link).await?;
                 let print = template::fingerprint(&template::of_deployment(&now));
                 let expected = (print == fingerprint).then_some(revision);
@@ -84,7 +85,8 @@ impl KubernetesPlatform {
             Request::Scale { desired } => {
                 let none = BTreeMap::new();
                 let spec = json!({"replicas": desired});
-                self.send(&link, &precondition, &none, spec, false).await?;
+                self.send(permit, &link, &precondition, &none, spec, false)
+                    .await?;
                 Ok(RolloutTicket {
                     rollout: None,
                     revision: None,
@@ -95,7 +97,7 @@ impl KubernetesPlatform {
             }
             Request::StopPod { name, uid } => {
                 let now = self.unchanged(&link, &precondition).await?;
-                let api: Api<Pod> = Api::namespaced(link.client.clone(), &link.namespace);
+                let api: Api<Pod> = Api::namespaced(link.changing(permit), &link.namespace);
                 let params = DeleteParams {
                     preconditions: Some(Preconditions {
                         uid: Some(uid.clone()),
@@ -156,13 +158,14 @@ impl KubernetesPlatform {
 
     async fn send(
         &self,
+        permit: &Permit,
         link: &Link,
         precondition: &Precondition,
         ours: &BTreeMap<String, Option<String>>,
         spec: Value,
         strategic: bool,
     ) -> Result<Deployment, PlatformError> {
-        let api: Api<Deployment> = Api::namespaced(link.client.clone(), &link.namespace);
+        let api: Api<Deployment> = Api::namespaced(link.changing(permit), &link.namespace);
         let params = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PatchParams::default()

@@ -41,6 +41,11 @@ impl LeaseLock {
         Ok(Api::namespaced(link.client, &link.namespace))
     }
 
+    async fn changing(&self, permit: &Permit) -> Result<Api<Lease>, PlatformError> {
+        let link = self.platform.session.link().await?;
+        Ok(Api::namespaced(link.changing(permit), &link.namespace))
+    }
+
     async fn sorted(&self, verb: &str, error: kube::Error) -> PlatformError {
         let name = self.name();
         let operation = op(verb, "leases", &name);
@@ -111,12 +116,12 @@ impl LockStore for LeaseLock {
 
     async fn take(
         &self,
-        _permit: &Permit,
+        permit: &Permit,
         record: &LockRecord,
         replacing: Option<&LockRecord>,
     ) -> Result<(), PlatformError> {
         let mut lease = self.lease(record)?;
-        let api = self.api().await?;
+        let api = self.changing(permit).await?;
         let params = PostParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PostParams::default()
@@ -152,7 +157,7 @@ impl LockStore for LeaseLock {
         }
     }
 
-    async fn release(&self, _permit: &Permit, record: &LockRecord) -> Result<(), PlatformError> {
+    async fn release(&self, permit: &Permit, record: &LockRecord) -> Result<(), PlatformError> {
         let held = match self.read().await? {
             Some(held) if held.run == record.run => held,
             Some(other) => return Err(self.taken(Some(&other))),
@@ -165,7 +170,11 @@ impl LockStore for LeaseLock {
             }),
             ..DeleteParams::default()
         };
-        let deleted = self.api().await?.delete(&self.name(), &params).await;
+        let deleted = self
+            .changing(permit)
+            .await?
+            .delete(&self.name(), &params)
+            .await;
         let Err(error) = deleted else { return Ok(()) };
         match self.sorted("delete", error).await {
             PlatformError::NotFound { .. } => Ok(()),

@@ -6,13 +6,18 @@
 //! and kube rounds to the nearest (kubernetes#92389), so it is floored here and what is too old is
 //! skipped. The run of a container before its restart is read too, for as long as it is kept.
 
-use super::{KubernetesPlatform, pods, session::op};
+use super::{
+    KubernetesPlatform,
+    log_lines::{LineSplitter, is_not_yet},
+    pods,
+    session::op,
+};
 use crate::{
     model::RawLogEvent,
-    platform::{LogPages, Page, PageRequest, PlatformError},
+    platform::{LogPages, Page, PageRequest, PlatformError, StreamLine},
 };
 use async_trait::async_trait;
-use futures::{AsyncReadExt, StreamExt, stream};
+use futures::{AsyncBufReadExt, StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::LogParams};
@@ -20,9 +25,7 @@ use kube::{Api, api::LogParams};
 /// Containers read at once; the API server shares its connections among all its clients.
 const AT_ONCE: usize = 16;
 /// What one container may give in one page, in bytes.
-const BYTES_MAX: usize = 16 * 1024 * 1024;
-/// A longer line is cut, and says so.
-const LINE_BYTES_MAX: usize = 256 * 1024;
+const BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Lines in one page when nobody says how many.
 const LINES_MAX: usize = 10_000;
 
@@ -52,7 +55,8 @@ impl PodLogs {
         api: &Api<Pod>,
         source: Source,
         start_ms: i64,
-    ) -> Result<Vec<RawLogEvent>, PlatformError> {
+        wants: &Wants<'_>,
+    ) -> Result<Read, PlatformError> {
         let start_s = start_ms.div_euclid(1000);
         let params = LogParams {
             container: Some(source.container.clone()),
@@ -63,29 +67,86 @@ impl PodLogs {
             timestamps: true,
             ..LogParams::default()
         };
-        let stream = match api.log_stream(&source.pod, &params).await {
-            Ok(stream) => stream,
+        let reader = match api.log_stream(&source.pod, &params).await {
+            Ok(reader) => reader,
             Err(error) => {
                 let operation = op("get", "pods/log", &source.pod);
                 return match self.platform.session.sorted(&operation, error).await {
                     // The container has not started, or its log or its pod is gone.
                     PlatformError::NotFound { .. }
                     | PlatformError::Invalid { .. }
-                    | PlatformError::Other { .. } => Ok(Vec::new()),
+                    | PlatformError::Other { .. } => Ok(Read::default()),
                     error => Err(error),
                 };
             }
         };
-        let mut bytes = Vec::new();
-        let mut stream = std::pin::pin!(stream.take(BYTES_MAX as u64));
-        stream
-            .read_to_end(&mut bytes)
-            .await
-            .map_err(|error| PlatformError::Unreachable {
-                endpoint: format!("the log of {}/{}", source.pod, source.container),
-                cause: error.to_string(),
-            })?;
-        Ok(parse(&bytes, &source))
+        let mut reader = std::pin::pin!(reader);
+        let (mut splitter, mut numbers) = (LineSplitter::default(), Numbers::default());
+        let mut read = Read::default();
+        let mut bytes_left = BYTES_MAX;
+        loop {
+            let bytes = reader
+                .fill_buf()
+                .await
+                .map_err(|error| PlatformError::Unreachable {
+                    endpoint: format!("the log of {}/{}", source.pod, source.container),
+                    cause: error.to_string(),
+                })?;
+            let count = bytes.len();
+            let lines: Vec<StreamLine> = if count == 0 {
+                // Without its end it is still being written, unless nobody writes any more.
+                let rest = splitter.rest().filter(|_| source.previous);
+                rest.into_iter().collect()
+            } else {
+                splitter.push(bytes)
+            };
+            reader.consume_unpin(count);
+            for line in lines.into_iter().filter(|line| !is_not_yet(line)) {
+                let event = numbers.event(line, &source);
+                if wants.takes(&event) {
+                    bytes_left = bytes_left.saturating_sub(event.message.len());
+                    read.events.push(event);
+                }
+            }
+            if count == 0 {
+                return Ok(read);
+            }
+            if bytes_left == 0 {
+                read.is_cut = true;
+                return Ok(read);
+            }
+        }
+    }
+}
+
+/// What one container gave.
+#[derive(Default)]
+struct Read {
+    events: Vec<RawLogEvent>,
+    /// There is more.
+    is_cut: bool,
+}
+
+/// Which events a page takes.
+struct Wants<'a> {
+    request: &'a PageRequest,
+    after: Option<Mark>,
+}
+
+impl Wants<'_> {
+    fn takes(&self, event: &RawLogEvent) -> bool {
+        let request = self.request;
+        event.timestamp_ms >= request.start_ms
+            && request
+                .end_ms
+                .is_none_or(|end_ms| event.timestamp_ms < end_ms)
+            && request
+                .filter
+                .as_ref()
+                .is_none_or(|filter| event.message.contains(filter.trim_matches('"')))
+            && self.after.as_ref().is_none_or(|mark| {
+                (event.timestamp_ms, event.id.as_str()) > (mark.timestamp_ms, mark.id.as_str())
+            })
     }
 }
 
@@ -116,41 +177,42 @@ impl LogPages for PodLogs {
         let start_ms = from
             .as_ref()
             .map_or(request.start_ms, |mark| mark.timestamp_ms);
+        let wants = Wants {
+            request,
+            after: from,
+        };
         let mut reads = Vec::new();
         for source in sources {
-            reads.push(self.read(&api, source, start_ms));
+            reads.push(self.read(&api, source, start_ms, &wants));
         }
         let read: Vec<_> = stream::iter(reads)
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
         let mut events = Vec::new();
+        // Where a container gave only a part, nothing later of the others belongs to this page.
+        let mut cut_ms: Option<i64> = None;
         for result in read {
-            events.extend(result?);
+            let read = result?;
+            if let Some(last) = read.events.last().filter(|_| read.is_cut) {
+                cut_ms = Some(cut_ms.map_or(last.timestamp_ms, |cut| cut.min(last.timestamp_ms)));
+            }
+            events.extend(read.events);
         }
-        events.retain(|event| {
-            event.timestamp_ms >= request.start_ms
-                && request
-                    .end_ms
-                    .is_none_or(|end_ms| event.timestamp_ms < end_ms)
-                && request
-                    .filter
-                    .as_ref()
-                    .is_none_or(|filter| event.message.contains(filter.trim_matches('"')))
-        });
+        // Its next line may be of that very millisecond: that one is left for the next page whole.
+        if let Some(cut_ms) = cut_ms
+            && events.iter().any(|event| event.timestamp_ms < cut_ms)
+        {
+            events.retain(|event| event.timestamp_ms < cut_ms);
+        }
         events.sort_by(|a, b| (a.timestamp_ms, &a.id).cmp(&(b.timestamp_ms, &b.id)));
-        if let Some(mark) = from {
-            events.retain(|event| {
-                (event.timestamp_ms, event.id.as_str()) > (mark.timestamp_ms, mark.id.as_str())
-            });
-        }
         let limit = request
             .limit
             .map_or(LINES_MAX, |limit| {
                 usize::try_from(limit).unwrap_or(LINES_MAX)
             })
             .max(1);
-        let token = if events.len() > limit {
+        let token = if events.len() > limit || cut_ms.is_some() {
             events.truncate(limit);
             events.last().map(|last| Mark::of(last).to_text())
         } else {
@@ -218,43 +280,31 @@ fn sources(pod: &Pod) -> Vec<Source> {
     all
 }
 
-/// `2026-01-02T03:04:05.000000000Z the text` line by line. A last line without its end is still
-/// being written and is read next time.
-fn parse(bytes: &[u8], source: &Source) -> Vec<RawLogEvent> {
-    let whole = memchr::memrchr(b'\n', bytes).map_or(0, |end| end + 1);
-    let mut events: Vec<RawLogEvent> = Vec::new();
-    let mut before = (i128::MIN, 0_u32);
-    for line in bytes[..whole].split(|byte| *byte == b'\n') {
-        let cut = line.len() > LINE_BYTES_MAX;
-        let line = String::from_utf8_lossy(&line[..line.len().min(LINE_BYTES_MAX)]);
-        let Some((stamp, text)) = line.split_once(' ') else {
-            continue;
+/// Numbers the lines of one container's run.
+#[derive(Default)]
+struct Numbers {
+    before: Option<(i64, u32)>,
+}
+
+impl Numbers {
+    fn event(&mut self, line: StreamLine, source: &Source) -> RawLogEvent {
+        let number = match self.before {
+            Some((at_ns, number)) if at_ns == line.at_ns => number + 1,
+            _ => 0,
         };
-        let Ok(at) = stamp.parse::<Timestamp>() else {
-            continue;
-        };
-        let nanoseconds = at.as_nanosecond();
-        before = if before.0 == nanoseconds {
-            (nanoseconds, before.1 + 1)
-        } else {
-            (nanoseconds, 0)
-        };
-        let mut message = text.trim_end_matches('\r').to_owned();
-        if cut {
-            message.push_str(" … (cut)");
-        }
-        events.push(RawLogEvent {
+        self.before = Some((line.at_ns, number));
+        let at_ms = line.at_ns.div_euclid(1_000_000);
+        RawLogEvent {
             id: format!(
-                "{}/{}/{}/{nanoseconds}/{:06}",
-                source.uid, source.container, source.run, before.1
+                "{}/{}/{}/{}/{number:06}",
+                source.uid, source.container, source.run, line.at_ns
             ),
             stream: format!("{}/{}", source.pod, source.container),
-            timestamp_ms: at.as_millisecond(),
-            ingested_ms: at.as_millisecond(),
-            message,
-        });
+            timestamp_ms: at_ms,
+            ingested_ms: at_ms,
+            message: line.text,
+        }
     }
-    events
 }
 
 #[cfg(test)]
@@ -273,21 +323,16 @@ mod tests {
 
     #[test]
     fn lines_of_one_instant_have_ids_of_their_own_that_stay_the_same() {
-        let text = "2026-01-02T03:04:05.6Z one\n2026-01-02T03:04:05.6Z two\nnot a line\n2026-01-02T03:04:06Z unfin";
-        let events = parse(text.as_bytes(), &source());
-        let messages: Vec<&str> = events.iter().map(|event| event.message.as_str()).collect();
-        assert_eq!(messages, ["one", "two"]);
-        assert_ne!(events[0].id, events[1].id);
-        assert_eq!(events, parse(text.as_bytes(), &source()));
-    }
-
-    #[test]
-    fn a_line_of_ten_megabytes_is_cut_and_says_so() {
-        let mut text = "2026-01-02T03:04:05Z ".to_owned();
-        text.push_str(&"x".repeat(10 * 1024 * 1024));
-        text.push('\n');
-        let events = parse(text.as_bytes(), &source());
-        assert!(events[0].message.ends_with("(cut)"));
-        assert!(events[0].message.len() < LINE_BYTES_MAX + 100);
+        let text = "2026-01-02T03:04:05.6Z one\n2026-01-02T03:04:05.6Z two\n";
+        let read = || -> Vec<RawLogEvent> {
+            let mut numbers = Numbers::default();
+            let lines = LineSplitter::default().push(text.as_bytes());
+            lines
+                .into_iter()
+                .map(|line| numbers.event(line, &source()))
+                .collect()
+        };
+        assert_ne!(read()[0].id, read()[1].id);
+        assert_eq!(read(), read());
     }
 }

@@ -9,7 +9,10 @@ mod find_run;
 mod gitops;
 mod helm;
 mod lock;
+mod log_lines;
+mod log_stream;
 mod logs;
+mod mirror;
 mod observe;
 mod pods;
 mod prepare;
@@ -21,6 +24,7 @@ mod scene;
 mod session;
 mod surroundings;
 mod template;
+mod wire_guard;
 
 use super::{
     Capabilities, ChangeNote, Check, LinkTarget, LockStore, LogAccess, Permit, Platform,
@@ -37,6 +41,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{Api, api::PostParams};
+use mirror::Mirror;
 use session::{Session, op};
 use std::sync::{Arc, OnceLock};
 
@@ -49,6 +54,9 @@ pub struct KubernetesPlatform {
     session: Arc<Session>,
     /// The Deployment's name, where it was found by its Helm release.
     found: Arc<OnceLock<String>>,
+    mirror: Arc<Mirror>,
+    /// Where users reach it, and when that was asked.
+    asked: Arc<tokio::sync::Mutex<Option<(tokio::time::Instant, Option<String>)>>>,
 }
 
 impl KubernetesPlatform {
@@ -62,7 +70,10 @@ impl KubernetesPlatform {
         config: &KubernetesConfig,
     ) -> Result<Arc<dyn Platform>, PlatformError> {
         let config = Arc::new(config.clone());
+        let session = Arc::new(Session::new(config.clone()));
         Ok(Arc::new(Self {
+            mirror: Arc::new(Mirror::new(session.clone())),
+            asked: Arc::default(),
             capabilities: Arc::new(Capabilities {
                 label: "kubernetes".to_owned(),
                 region: config.region.clone(),
@@ -70,7 +81,7 @@ impl KubernetesPlatform {
                 stops_rollouts: true,
                 local: false,
             }),
-            session: Arc::new(Session::new(config.clone())),
+            session,
             environment: Arc::new(environment.clone()),
             found: Arc::new(OnceLock::new()),
             config,
@@ -120,13 +131,14 @@ impl Platform for KubernetesPlatform {
         self.look().await
     }
 
-    /// Kubernetes itself keeps no series; every value is a hole, never a zero.
+    /// Kubernetes itself keeps no series; every value is a hole, never a zero. What the pods use at
+    /// the moment stands beside each of them.
     async fn metrics(&self, _window: Window) -> Result<Metrics, PlatformError> {
         Ok(Metrics::default())
     }
 
     async fn rollouts(&self) -> Result<Vec<RolloutRecord>, PlatformError> {
-        let scene = self.scene().await?;
+        let scene = self.watched().await?;
         let mut records = self.records(&scene);
         records.reverse();
         Ok(records)
@@ -174,7 +186,10 @@ impl Platform for KubernetesPlatform {
     }
 
     fn logs(&self) -> LogAccess {
-        LogAccess::Pages(Arc::new(logs::PodLogs::new(self.clone())))
+        LogAccess::Streams {
+            pages: Arc::new(logs::PodLogs::new(self.clone())),
+            streams: Arc::new(log_stream::PodStreams::new(self.clone())),
+        }
     }
 
     fn lock_store(&self) -> Option<Arc<dyn LockStore>> {

@@ -11,10 +11,20 @@ use crate::{
 
 impl KubernetesPlatform {
     pub(super) async fn look(&self) -> Result<Observation, PlatformError> {
-        let scene = self.scene().await?;
+        let scene = self.watched().await?;
         let progress = self.progress_of(&scene).await;
         let link = self.session.link().await?;
-        let instances = self.instances(&scene);
+        let mut instances = self.instances(&scene);
+        let (usage, url) = futures::join!(self.usage(&scene), self.url(&scene));
+        for usage in usage {
+            if let Some(instance) = instances
+                .iter_mut()
+                .find(|instance| instance.id.as_str() == usage.pod)
+            {
+                instance.cpu_percent = usage.cpu_percent;
+                instance.memory_percent = usage.memory_percent;
+            }
+        }
         let in_state = |state: InstanceState| {
             let number = instances
                 .iter()
@@ -44,7 +54,7 @@ impl KubernetesPlatform {
                 instances,
                 targets: Vec::new(),
                 alarms: Vec::new(),
-                url: self.url(&scene).await,
+                url,
             },
         })
     }

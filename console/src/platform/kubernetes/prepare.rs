@@ -204,10 +204,19 @@ impl KubernetesPlatform {
     ) {
         let image = Image::of(then, self.config.container.as_deref());
         match self.helm_target(release, &image.reference).await {
-            Ok(helm_revision) => {
+            Ok(helm::HelmTarget {
+                revision: helm_revision,
+                from,
+                diff,
+            }) => {
                 draft.warnings.push(format!(
-                    "by `helm rollback {release} {helm_revision}`: everything else of the release goes back too"
+                    "by `helm rollback {release} {helm_revision}` (from {from}): everything else of the release goes back too"
                 ));
+                // The whole of what goes back, not only the pods; nothing when Helm's record was
+                // left behind by a change of the Deployment alone.
+                if !diff.lines.is_empty() {
+                    draft.diff = diff;
+                }
                 draft.request = Request::Helm {
                     release: release.to_owned(),
                     helm_revision,

@@ -125,6 +125,7 @@ impl KubernetesPlatform {
         let template = template::of_deployment(&scene.deployment);
         let image = Image::of(&template, self.config.container.as_deref());
         RolloutRecord {
+            inferred: false,
             id: RolloutId::new(""),
             from: before.map(|before| before.to.clone()),
             to: RevisionId::new(format!("{}-(coming)", scene.name())),
@@ -319,6 +320,7 @@ fn gone(ticket: &RolloutTicket, reason: &str) -> RolloutProgress {
     RolloutProgress {
         at,
         record: RolloutRecord {
+            inferred: false,
             id: ticket.rollout.clone().unwrap_or_else(|| RolloutId::new("")),
             from: None,
             to: revision.clone(),

@@ -45,6 +45,7 @@ impl KubernetesPlatform {
             };
             let image = Image::of(&template::of_set(set), self.config.container.as_deref());
             records.push(RolloutRecord {
+                inferred: next.is_some(),
                 id: rollout_id(set),
                 from: records.last().map(|before| before.to.clone()),
                 to: RevisionId::from(name_of(set)),

@@ -15,7 +15,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
 };
 use kube::{Api, api::ListParams};
-use std::fmt::Debug;
+use std::{collections::HashSet, fmt::Debug};
 
 /// Set by the Deployment controller; counts up with every rollout.
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -42,7 +42,7 @@ impl KubernetesPlatform {
     pub(super) async fn deployment(&self, link: &Link) -> Result<Deployment, PlatformError> {
         let api: Api<Deployment> = Api::namespaced(link.client.clone(), &link.namespace);
         if let Some(name) = self.deployment_name() {
-            return match api.get(&name).await {
+            return match self.session.in_time(api.get(&name)).await? {
                 Ok(found) => Ok(found),
                 Err(error) => {
                     let operation = op("get", "deployments", &name);
@@ -119,12 +119,13 @@ impl KubernetesPlatform {
     where
         K: Clone + serde::de::DeserializeOwned + Debug,
     {
-        match api.list(params).await {
+        match self.session.in_time(api.list(params)).await? {
             Ok(list) => Ok(list.items),
             Err(error) => Err(self.session.sorted(&op("list", resource, ""), error).await),
         }
     }
 
+    /// As the API server says it now: for plans and for our own rollout.
     pub(super) async fn scene(&self) -> Result<Scene, PlatformError> {
         let at = Timestamp::now();
         let link = self.session.link().await?;
@@ -135,45 +136,76 @@ impl KubernetesPlatform {
             .map(|spec| selector_text(&spec.selector))
             .unwrap_or_default();
         let params = ListParams::default().labels(&selector);
-        let (set_api, pod_api, event_api) = (
+        let (set_api, pod_api) = (
             Api::<ReplicaSet>::namespaced(link.client.clone(), &link.namespace),
             Api::<Pod>::namespaced(link.client.clone(), &link.namespace),
-            Api::<Event>::namespaced(link.client.clone(), &link.namespace),
         );
-        let recent = ListParams::default().limit(EVENTS_MAX);
         let (sets, pods, events) = futures::join!(
             self.list(&set_api, "replicasets", &params),
             self.list(&pod_api, "pods", &params),
-            self.list(&event_api, "events", &recent),
+            self.recent_events(&link),
         );
-        let mut sets = sets?;
+        Ok(Scene::of(at, deployment, sets?, pods?, events?))
+    }
+
+    /// The Deployment itself as it is now, and around it what the watches hold: for every look.
+    pub(super) async fn watched(&self) -> Result<Scene, PlatformError> {
+        let at = Timestamp::now();
+        let link = self.session.link().await?;
+        let deployment = self.deployment(&link).await?;
+        let (sets, pods, events) = self.mirror.around(self, &link, &deployment).await?;
+        Ok(Scene::of(at, deployment, sets, pods, events))
+    }
+
+    pub(super) async fn recent_events(&self, link: &Link) -> Result<Vec<Event>, PlatformError> {
+        let api = Api::<Event>::namespaced(link.client.clone(), &link.namespace);
+        let recent = ListParams::default().limit(EVENTS_MAX);
+        tolerate("events", self.list(&api, "events", &recent).await)
+    }
+}
+
+impl Scene {
+    /// Keeps what is the Deployment's, in order.
+    fn of(
+        at: Timestamp,
+        deployment: Deployment,
+        mut sets: Vec<ReplicaSet>,
+        mut pods: Vec<Pod>,
+        mut events: Vec<Event>,
+    ) -> Self {
         sets.retain(|set| is_owned_by(&set.metadata, deployment.metadata.uid.as_deref()));
         sets.sort_by_key(revision_number);
-        let mut pods = pods?;
+        let own: HashSet<&str> = sets
+            .iter()
+            .filter_map(|set| set.metadata.uid.as_deref())
+            .collect();
         pods.retain(|pod| {
-            sets.iter()
-                .any(|set| is_owned_by(&pod.metadata, set.metadata.uid.as_deref()))
+            let owners = pod.metadata.owner_references.iter().flatten();
+            owners
+                .map(|owner| owner.uid.as_str())
+                .any(|uid| own.contains(uid))
         });
-        let mut events = tolerate("events", events)?;
+        pods.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+        let subjects: HashSet<&str> = pods
+            .iter()
+            .filter_map(|pod| pod.metadata.uid.as_deref())
+            .chain(own)
+            .chain(deployment.metadata.uid.as_deref())
+            .collect();
         events.retain(|event| {
             let of = event.involved_object.uid.as_deref();
-            let is = |metadata: &ObjectMeta| of.is_some() && metadata.uid.as_deref() == of;
-            is(&deployment.metadata)
-                || sets.iter().any(|set| is(&set.metadata))
-                || pods.iter().any(|pod| is(&pod.metadata))
+            of.is_some_and(|uid| subjects.contains(uid))
         });
         events.sort_by_key(|event| std::cmp::Reverse(event_time(event)));
-        Ok(Scene {
+        Self {
             at,
             deployment,
             sets,
             pods,
             events,
-        })
+        }
     }
-}
 
-impl Scene {
     /// The Deployment's name.
     pub fn name(&self) -> &str {
         self.deployment.metadata.name.as_deref().unwrap_or_default()

@@ -1,23 +1,36 @@
 //! The connection to one cluster: the client, read anew from the kubeconfig when it is refused.
 
-use super::errors;
-use crate::{config::KubernetesConfig, platform::PlatformError};
+use super::{errors, wire_guard::ReadOnly};
+use crate::{
+    config::KubernetesConfig,
+    platform::{Permit, PlatformError},
+};
 use kube::{
     Client, Config,
+    client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A stream that says nothing for so long is opened again. That is also the probe for a followed
-/// log that stalls after the kubelet rotated the file (kubernetes#115701).
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// A plain call that is not answered within that time has failed. Streams may be silent for long:
+/// watches end by themselves and followed logs are opened again by their reader.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+
+static LINKS: AtomicU64 = AtomicU64::new(0);
 
 /// A client, and where it leads. Cheap to clone.
 #[derive(Clone)]
 pub struct Link {
-    /// The client.
+    /// The client that only looks: what changes something it refuses to send.
     pub client: Client,
+    changing: Client,
     /// The namespace.
     pub namespace: String,
     /// The API server's address.
@@ -26,6 +39,15 @@ pub struct Link {
     pub context: String,
     /// The kubeconfig's user.
     pub user: String,
+    /// Counts up with every link that this program makes.
+    pub number: u64,
+}
+
+impl Link {
+    /// The client that may change something; takes the right to.
+    pub fn changing(&self, _permit: &Permit) -> Client {
+        self.changing.clone()
+    }
 }
 
 /// Makes the link when it is first needed.
@@ -69,6 +91,23 @@ impl Session {
             *self.link.lock().await = None;
         }
         error
+    }
+
+    /// Waits for a plain call, but not for ever.
+    ///
+    /// # Errors
+    /// [`PlatformError::Unreachable`] when there is no answer in time.
+    pub async fn in_time<T>(&self, call: impl Future<Output = T>) -> Result<T, PlatformError> {
+        match tokio::time::timeout(ANSWER_TIMEOUT, call).await {
+            Ok(answer) => Ok(answer),
+            Err(_) => Err(PlatformError::Unreachable {
+                endpoint: match &*self.link.lock().await {
+                    Some(link) => link.server.clone(),
+                    None => "the API server".to_owned(),
+                },
+                cause: format!("no answer in {} s", ANSWER_TIMEOUT.as_secs()),
+            }),
+        }
     }
 
     async fn open(&self) -> Result<Link, PlatformError> {
@@ -116,23 +155,30 @@ impl Session {
             .await
             .map_err(|error| unusable(error.to_string()))?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
-        config.read_timeout = Some(READ_TIMEOUT);
         let namespace = self
             .config
             .namespace
             .clone()
             .unwrap_or_else(|| config.default_namespace.clone());
         let server = config.cluster_url.to_string();
-        let client = Client::try_from(config).map_err(|error| PlatformError::Credentials {
-            cause: error.to_string(),
-            remedy: format!("Check the user {user} of the kubeconfig"),
-        })?;
+        let builder = |config| {
+            ClientBuilder::try_from(config).map_err(|error: kube::Error| {
+                PlatformError::Credentials {
+                    cause: error.to_string(),
+                    remedy: format!("Check the user {user} of the kubeconfig"),
+                }
+            })
+        };
+        let changing = builder(config.clone())?.build();
+        let client = builder(config)?.with_layer(&ReadOnly).build();
         Ok(Link {
             client,
+            changing,
             namespace,
             server,
             context: wanted,
             user,
+            number: LINKS.fetch_add(1, Ordering::Relaxed),
         })
     }
 }

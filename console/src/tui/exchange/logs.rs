@@ -316,6 +316,7 @@ mod tests {
             late: 0,
             calls: 0,
             throttled: 0,
+            sources: None,
         }
     }
 

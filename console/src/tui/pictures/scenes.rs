@@ -45,6 +45,7 @@ pub fn following() -> TailState {
         late: 0,
         calls: 61,
         throttled: 0,
+        sources: None,
     }
 }
 

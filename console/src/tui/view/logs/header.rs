@@ -107,6 +107,7 @@ fn left(state: &LogsState, world: &World) -> Vec<Part> {
     parts.push(standing(state));
     if let Some(tail) = &state.tail {
         parts.extend(trouble(tail, world));
+        parts.extend(sources(tail));
         if tail.late > 0 {
             parts.push(part(4, Role::Warn, format!("{} late", grouped(tail.late))));
         } else {
@@ -196,6 +197,27 @@ fn trouble(tail: &TailState, world: &World) -> Option<Part> {
         .div_euclid(1_000)
         + 1;
     Some(part(1, Role::Bad, format!("▲ {word}, again in {wait_s} s")))
+}
+
+/// Streams that are not followed live.
+fn sources(tail: &TailState) -> Vec<Part> {
+    let Some(sources) = &tail.sources else {
+        return Vec::new();
+    };
+    let mut parts = Vec::new();
+    if sources.in_turns > 0 {
+        let all = sources.followed + sources.in_turns + sources.failing;
+        let text = format!("{} of {all} live, the others in turns", sources.followed);
+        parts.push(part(2, Role::Warn, text));
+    }
+    if sources.failing > 0 && !matches!(tail.phase, TailPhase::Trouble { .. }) {
+        parts.push(part(
+            1,
+            Role::Bad,
+            format!("▲ {} unreadable", sources.failing),
+        ));
+    }
+    parts
 }
 
 /// What is hidden, and what is searched for.

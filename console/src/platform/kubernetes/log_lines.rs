@@ -1,0 +1,141 @@
+//! The bytes of a container's log, taken apart into lines of bounded length.
+//!
+//! `2026-01-02T03:04:05.000000000Z the text`. A line that is too long is cut while it is read, so
+//! that however long it is no more than the bound is held, and it says how long it was. A line
+//! without a time (the kubelet's own words in the middle of a stream) takes that of the line before.
+
+use crate::platform::StreamLine;
+use jiff::Timestamp;
+
+/// A longer line is cut, and says so. The store holds as much of a line.
+pub const LINE_BYTES_MAX: usize = crate::logs::LINE_BYTES_MAX;
+/// Room for the time in front of the text.
+const STAMP_BYTES: usize = 64;
+/// What the kubelet answers, with status 200, for a moment after a crash.
+const NOT_YET: &str = "unable to retrieve container logs";
+
+/// Takes bytes and gives lines.
+#[derive(Debug, Default)]
+pub struct LineSplitter {
+    /// The line that is being read, up to the bound.
+    open: Vec<u8>,
+    /// Its whole length so far.
+    open_bytes: usize,
+    last_ns: Option<i64>,
+}
+
+impl LineSplitter {
+    /// The lines that these bytes complete.
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<StreamLine> {
+        let mut lines = Vec::new();
+        let mut from = 0;
+        for end in memchr::memchr_iter(b'\n', bytes) {
+            self.hold(&bytes[from..end]);
+            lines.extend(self.close());
+            from = end + 1;
+        }
+        self.hold(&bytes[from..]);
+        lines
+    }
+
+    /// A last line that has no end. A container that is over may have written one.
+    pub fn rest(&mut self) -> Option<StreamLine> {
+        self.close()
+    }
+
+    /// Bytes that are held at present.
+    #[cfg(test)]
+    fn held(&self) -> usize {
+        self.open.capacity()
+    }
+
+    fn hold(&mut self, bytes: &[u8]) {
+        self.open_bytes += bytes.len();
+        let room = (LINE_BYTES_MAX + STAMP_BYTES).saturating_sub(self.open.len());
+        self.open.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    fn close(&mut self) -> Option<StreamLine> {
+        let bytes = std::mem::take(&mut self.open);
+        let whole_bytes = std::mem::take(&mut self.open_bytes);
+        if bytes.is_empty() {
+            return None;
+        }
+        let line = String::from_utf8_lossy(&bytes);
+        let stamped = line
+            .split_once(' ')
+            .and_then(|(stamp, text)| Some((stamp.parse::<Timestamp>().ok()?, text)))
+            .or_else(|| Some((line.trim_end().parse::<Timestamp>().ok()?, "")));
+        let (at_ns, text) = match stamped {
+            Some((at, text)) => (i64::try_from(at.as_nanosecond()).ok()?, text),
+            None => {
+                let now = || i64::try_from(Timestamp::now().as_nanosecond()).ok();
+                (self.last_ns.or_else(now)?, &*line)
+            }
+        };
+        self.last_ns = Some(at_ns);
+        let text = text.trim_end_matches('\r');
+        let mut text = text[..text.floor_char_boundary(LINE_BYTES_MAX - STAMP_BYTES)].to_owned();
+        if whole_bytes > LINE_BYTES_MAX {
+            text.push_str(&format!(" … (cut, {whole_bytes} bytes)"));
+        }
+        Some(StreamLine { at_ns, text })
+    }
+}
+
+/// True for the kubelet's word that a log cannot be read yet: no line of the container.
+pub fn is_not_yet(line: &StreamLine) -> bool {
+    line.text.starts_with(NOT_YET)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(lines: &[StreamLine]) -> Vec<&str> {
+        lines.iter().map(|line| line.text.as_str()).collect()
+    }
+
+    #[test]
+    fn lines_are_whole_however_the_bytes_are_cut() {
+        let text = "2026-01-02T03:04:05.6Z one\n2026-01-02T03:04:05.700000001Z zwölf\n\
+                    the kubelet's own words\n2026-01-02T03:04:06Z \n2026-01-02T03:04:07Z unfin";
+        for size in 1..text.len() {
+            let mut splitter = LineSplitter::default();
+            let mut lines = Vec::new();
+            for piece in text.as_bytes().chunks(size) {
+                lines.extend(splitter.push(piece));
+            }
+            assert_eq!(
+                texts(&lines),
+                ["one", "zwölf", "the kubelet's own words", ""],
+                "pieces of {size}"
+            );
+            assert_eq!(lines[2].at_ns, lines[1].at_ns, "no time of its own");
+            assert_eq!(
+                splitter.rest().map(|line| line.text),
+                Some("unfin".to_owned())
+            );
+        }
+    }
+
+    #[test]
+    fn a_line_of_ten_megabytes_is_cut_while_it_is_read_and_says_how_long_it_was() {
+        let mut splitter = LineSplitter::default();
+        assert!(splitter.push(b"2026-01-02T03:04:05Z ").is_empty());
+        for _ in 0..10 * 1024 {
+            assert!(splitter.push(&[b'x'; 1024]).is_empty());
+            assert!(splitter.held() < 2 * LINE_BYTES_MAX);
+        }
+        let lines = splitter.push(b"\n2026-01-02T03:04:06Z next\n");
+        assert!(lines[0].text.ends_with("(cut, 10485781 bytes)"));
+        assert!(lines[0].text.len() <= LINE_BYTES_MAX);
+        assert_eq!(lines[1].text, "next");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_shown_as_such() {
+        let lines = LineSplitter::default().push(b"2026-01-02T03:04:05Z \xff\x00\xfe\r\n\n");
+        assert_eq!(texts(&lines), ["\u{fffd}\0\u{fffd}"]);
+    }
+}
