@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::storage::{Schema, Store};
 
@@ -10,14 +11,14 @@ use crate::storage::{Schema, Store};
 const CHECK_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// What all checks found.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Report {
     pub(crate) ok: bool,
     pub(crate) checks: Vec<Check>,
 }
 
 /// What one check found.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Check {
     pub(crate) name: &'static str,
     pub(crate) ok: bool,

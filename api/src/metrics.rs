@@ -6,11 +6,12 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use axum::{Router, routing};
 use prometheus::{
     Counter, Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     Opts, Registry, TextEncoder,
 };
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::{About, App};
 use crate::problem::ApiError;
@@ -138,10 +139,18 @@ impl Metrics {
 }
 
 /// The route of the scraper.
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/metrics", routing::get(scrape))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(scrape))
 }
 
+/// What this process has measured, in the Prometheus text format.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "health",
+    operation_id = "scrape_metrics",
+    responses((status = 200, description = "All series.", body = String, content_type = "text/plain")),
+)]
 async fn scrape(State(app): State<App>) -> Result<impl IntoResponse, ApiError> {
     let metrics = &app.metrics;
     for pool in app.store.pools() {

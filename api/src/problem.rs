@@ -8,8 +8,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
-use crate::auth::{Refusal, Role};
+use crate::auth::{Refusal, Scope};
 use crate::request_id;
 use crate::storage::StoreError;
 
@@ -32,8 +33,8 @@ pub(crate) enum ApiError {
     KeyNotFound,
     /// The caller must say who they are.
     Unauthenticated(Refusal),
-    /// The caller is known but may not do this; the role that may.
-    Forbidden(Role),
+    /// The caller is known but may not do this; the right that it lacks.
+    Forbidden(Scope),
     /// More requests than this caller may send.
     TooManyRequests { retry_after: Duration },
     /// A change without `If-Match` (RFC 6585).
@@ -72,7 +73,7 @@ pub(crate) enum ApiError {
 }
 
 /// One field of a body and what is wrong with it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct FieldError {
     /// JSON pointer (RFC 6901) into the body.
     pub(crate) pointer: &'static str,
@@ -85,17 +86,25 @@ pub(crate) struct FieldError {
 pub(crate) struct Cause(pub(crate) Arc<str>);
 
 /// The document of RFC 9457, with the extension members `request_id`, `errors`, `checks`.
-#[derive(Serialize)]
-struct Problem {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Names the kind of problem; programs decide by it.
+    #[schema(example = "urn:opsconsole:problem:invalid-fields")]
     r#type: String,
     title: &'static str,
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What is wrong this time, and what to do.
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
+    /// What is wrong with which field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     errors: Vec<FieldError>,
+    /// What each check of a probe found.
     #[serde(skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = HashMap<String, String>, required = false)]
     checks: Map<String, Value>,
 }
 
@@ -144,15 +153,11 @@ impl ApiError {
                     Refusal::Expired => "The credential has expired. Ask for a new one.",
                 },
             ),
-            Self::Forbidden(role) => (
+            Self::Forbidden(scope) => (
                 S::FORBIDDEN,
                 "forbidden",
                 "This credential may not do this",
-                match role {
-                    Role::Reader => "It needs the role reader.",
-                    Role::Writer => "It needs the role writer.",
-                    Role::Admin => "It needs the role admin.",
-                },
+                needs(*scope),
             ),
             Self::TooManyRequests { .. } => (
                 S::TOO_MANY_REQUESTS,
@@ -275,6 +280,17 @@ impl ApiError {
             Self::NotReady(checks) => Some(Value::Object(checks.clone()).to_string().into()),
             _ => None,
         }
+    }
+}
+
+/// What a credential must have for a right.
+fn needs(scope: Scope) -> &'static str {
+    match scope {
+        Scope::ItemsRead => "It needs the role reader and the scope items:read.",
+        Scope::ItemsWrite => "It needs the role writer and the scope items:write.",
+        Scope::ContentRead => "It needs the role reader and the scope content:read.",
+        Scope::ContentWrite => "It needs the role writer and the scope content:write.",
+        Scope::Admin => "It needs the role admin and the scope admin.",
     }
 }
 

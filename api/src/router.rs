@@ -4,19 +4,66 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 use crate::problem::ApiError;
-use crate::{about, admin, auth, browsers, faults, health, items, metrics, observe, rate_limit};
+use crate::{
+    about, admin, auth, browsers, docs, faults, health, items, metrics, observe, openapi,
+    rate_limit,
+};
 
 /// Items are small; more is a mistake or an attack.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// The routes whose requests are limited, and that faults on purpose concern. A new resource
+/// is added here, and its document follows.
+fn business_routes() -> OpenApiRouter<App> {
+    described(
+        OpenApiRouter::new()
+            .merge(about::business_routes())
+            .merge(items::routes()),
+        true,
+    )
+}
+
+/// What both ports have.
+fn shared_routes() -> OpenApiRouter<App> {
+    described(
+        OpenApiRouter::new()
+            .merge(about::operator_routes())
+            .merge(health::routes()),
+        false,
+    )
+}
+
+/// What only operators reach where they have a port of their own.
+fn operator_routes() -> OpenApiRouter<App> {
+    described(
+        OpenApiRouter::new()
+            .merge(metrics::routes())
+            .merge(admin::routes()),
+        false,
+    )
+}
+
+fn described(mut routes: OpenApiRouter<App>, is_limited: bool) -> OpenApiRouter<App> {
+    openapi::describe_layers(routes.get_openapi_mut(), is_limited);
+    routes
+}
+
+/// The description of everything that one port can serve.
+pub(crate) fn document() -> OpenApi {
+    let all = business_routes()
+        .merge(shared_routes())
+        .merge(operator_routes());
+    docs::with_docs(all).1
+}
+
 /// What customers reach, and unless operators have a port of their own, they too.
 pub(crate) fn router(app: App, has_operator_port: bool) -> Router {
-    let mut business = Router::new()
-        .merge(about::business_routes())
-        .merge(items::routes());
+    let mut business = business_routes();
     if app.faults.concerns_requests() {
         business = business.route_layer(middleware::from_fn_with_state(
             app.clone(),
@@ -27,24 +74,17 @@ pub(crate) fn router(app: App, has_operator_port: bool) -> Router {
         app.clone(),
         rate_limit::limit,
     ));
-    let mut all = Router::new()
-        .merge(business)
-        .merge(about::operator_routes())
-        .merge(health::routes());
+    let mut all = business.merge(shared_routes());
     if !has_operator_port {
-        all = all.merge(metrics::routes()).merge(admin::routes());
+        all = all.merge(operator_routes());
     }
-    layered(all, app)
+    layered(docs::with_docs(all).0, app)
 }
 
 /// What only operators reach, on a port of their own.
 pub(crate) fn operator_router(app: App) -> Router {
-    let all = Router::new()
-        .merge(about::operator_routes())
-        .merge(health::routes())
-        .merge(metrics::routes())
-        .merge(admin::routes());
-    layered(all, app)
+    let all = shared_routes().merge(operator_routes());
+    layered(docs::with_docs(all).0, app)
 }
 
 fn layered(routes: Router<App>, app: App) -> Router {

@@ -8,10 +8,13 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router, routing};
+use axum::Json;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub(crate) use cursor::Cursor;
 pub(crate) use listing::{Listing, Order};
@@ -19,7 +22,7 @@ pub(crate) use model::{Item, ItemId, ItemPatch, NewItem};
 
 use crate::app::App;
 use crate::auth::Principal;
-use crate::problem::{ApiError, FieldError};
+use crate::problem::{ApiError, FieldError, Problem};
 use crate::storage::{IdempotentRequest, Once};
 
 /// The page size when none is asked for.
@@ -35,17 +38,34 @@ const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-re
 const OVERTAKEN_MAX: usize = 5;
 
 /// The routes of this resource.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/items", routing::get(list).post(create))
-        .route(
-            "/items/{id}",
-            routing::get(read).put(replace).patch(change).delete(remove),
-        )
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(read, replace, change, remove))
 }
 
 /// Stores a new item and answers with it and its address. With an `Idempotency-Key` the same
 /// request gets the same answer again and has its effect once.
+#[utoipa::path(
+    post,
+    path = "/items",
+    tag = "items",
+    operation_id = "create_item",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            pattern = "^[\\x21-\\x7e]+$",
+            description = "The caller's own name for this request, remembered for 24 hours: sent \
+                           again it has no second effect and gets the same answer."),
+    ),
+    request_body = NewItem,
+    responses(
+        (status = 201, description = "The new item.", body = Item, headers(
+            ("Location" = String, description = "The address of the item."),
+            ("ETag" = String, description = "The state of the item, for If-Match."),
+            ("Idempotency-Replayed" = String, description = "`true` where the answer was given before."),
+        )),
+    ),
+)]
 async fn create(
     State(app): State<App>,
     principal: Option<Extension<Principal>>,
@@ -113,6 +133,26 @@ fn with_etag(item: &Item) -> Response {
 }
 
 /// One item. An id that no item can have is one that no item has.
+#[utoipa::path(
+    get,
+    path = "/items/{id}",
+    tag = "items",
+    operation_id = "read_item",
+    params(
+        ("id" = String, Path, format = "uuid", description = "The id of the item."),
+        ("If-None-Match" = Option<String>, Header,
+            description = "The ETag of the state that the caller has already."),
+    ),
+    responses(
+        (status = 200, description = "The item.", body = Item, headers(
+            ("ETag" = String, description = "The state of the item, for If-Match and If-None-Match."),
+        )),
+        (status = 304, description = "The caller has this state already.", headers(
+            ("ETag" = String, description = "The state of the item."),
+        )),
+        (status = 404, description = "No item has this id.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 async fn read(
     State(app): State<App>,
     headers: HeaderMap,
@@ -129,6 +169,26 @@ async fn read(
 }
 
 /// Puts other values in place of all of an item's.
+#[utoipa::path(
+    put,
+    path = "/items/{id}",
+    tag = "items",
+    operation_id = "replace_item",
+    params(
+        ("id" = String, Path, format = "uuid", description = "The id of the item."),
+        ("If-Match" = Option<String>, Header,
+            description = "The ETag of the state that the change is based on, or `*`. Without it: 428."),
+    ),
+    request_body = NewItem,
+    responses(
+        (status = 200, description = "The item after the change.", body = Item, headers(
+            ("ETag" = String, description = "The new state of the item."),
+        )),
+        (status = 404, description = "No item has this id.", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "The item has changed since.", body = Problem, content_type = "application/problem+json"),
+        (status = 428, description = "If-Match is missing.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 async fn replace(
     State(app): State<App>,
     headers: HeaderMap,
@@ -140,6 +200,26 @@ async fn replace(
 }
 
 /// Changes the values that are given: a JSON merge patch (RFC 7396).
+#[utoipa::path(
+    patch,
+    path = "/items/{id}",
+    tag = "items",
+    operation_id = "change_item",
+    params(
+        ("id" = String, Path, format = "uuid", description = "The id of the item."),
+        ("If-Match" = Option<String>, Header,
+            description = "The ETag of the state that the change is based on, or `*`. Without it: 428."),
+    ),
+    request_body = ItemPatch,
+    responses(
+        (status = 200, description = "The item after the change.", body = Item, headers(
+            ("ETag" = String, description = "The new state of the item."),
+        )),
+        (status = 404, description = "No item has this id.", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "The item has changed since.", body = Problem, content_type = "application/problem+json"),
+        (status = 428, description = "If-Match is missing.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 async fn change(
     State(app): State<App>,
     headers: HeaderMap,
@@ -150,6 +230,24 @@ async fn change(
     update(&app, &headers, id, |old| patch.clone().apply(old)).await
 }
 
+/// Removes an item for good.
+#[utoipa::path(
+    delete,
+    path = "/items/{id}",
+    tag = "items",
+    operation_id = "delete_item",
+    params(
+        ("id" = String, Path, format = "uuid", description = "The id of the item."),
+        ("If-Match" = Option<String>, Header,
+            description = "The ETag of the state that the change is based on, or `*`. Without it: 428."),
+    ),
+    responses(
+        (status = 204, description = "The item is gone."),
+        (status = 404, description = "No item has this id.", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "The item has changed since.", body = Problem, content_type = "application/problem+json"),
+        (status = 428, description = "If-Match is missing.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 async fn remove(
     State(app): State<App>,
     headers: HeaderMap,
@@ -235,25 +333,45 @@ impl Tags {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListQuery {
+    /// How many items at most.
+    #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
+    /// `created_at` for oldest first, `-created_at` for newest first.
+    #[param(pattern = "^-?created_at$", default = "created_at")]
     sort: Option<String>,
+    /// Only items with this in their name; with case.
     name_contains: Option<String>,
+    /// Only items made then or later.
+    #[param(value_type = Option<String>, format = DateTime)]
     created_from: Option<Timestamp>,
+    /// Only items made before.
+    #[param(value_type = Option<String>, format = DateTime)]
     created_before: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Page {
     items: Vec<Item>,
+    #[schema(value_type = Option<String>)]
     /// Give it as `cursor` to read on; null on the last page.
     next_cursor: Option<Cursor>,
 }
 
 /// A page of the items that are wanted. The caller repeats filter and order with each cursor.
+#[utoipa::path(
+    get,
+    path = "/items",
+    tag = "items",
+    operation_id = "list_items",
+    params(ListQuery),
+    responses((status = 200, description = "A page of items.", body = Page)),
+)]
 async fn list(
     State(app): State<App>,
     query: Result<Query<ListQuery>, QueryRejection>,

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::problem::FieldError;
@@ -58,16 +59,20 @@ impl From<ItemId> for String {
 }
 
 /// An item as it is stored and answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Item {
+    #[schema(value_type = String, format = "uuid")]
     pub(crate) id: ItemId,
     pub(crate) name: String,
     pub(crate) description: Option<String>,
     /// UTC, to the millisecond.
+    #[schema(value_type = String, format = DateTime)]
     pub(crate) created_at: Timestamp,
     /// UTC, to the millisecond; equal to `created_at` until the first change.
+    #[schema(value_type = String, format = DateTime)]
     pub(crate) updated_at: Timestamp,
     /// Counts the changes from 1; what the entity tag is made of.
+    #[schema(minimum = 1)]
     pub(crate) version: i64,
 }
 
@@ -79,10 +84,18 @@ impl Item {
 }
 
 /// The body that makes an item.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewItem {
+    /// Blanks at both ends are left out.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: String,
+    /// Newlines and tabs are allowed; an empty text counts as none.
+    #[schema(max_length = 4000, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$")]
     description: Option<String>,
 }
 
@@ -162,11 +175,25 @@ impl NewItem {
 }
 
 /// The body that changes some fields: a JSON merge patch (RFC 7396), where null removes.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ItemPatch {
+    #[serde(default, deserialize_with = "some")]
+    #[schema(
+        value_type = String,
+        required = false,
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(
+        value_type = Option<String>,
+        required = false,
+        max_length = 4000,
+        pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
+    )]
     description: Option<Option<String>>,
 }
 
@@ -182,6 +209,11 @@ impl ItemPatch {
         }
         .replace(old)
     }
+}
+
+/// A field that may be left out but not be null: an item has a name.
+fn some<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 /// Tells a field that is null from one that is not there.
