@@ -20,7 +20,7 @@ pub(crate) use model::{Item, ItemId, ItemPatch, NewItem};
 use crate::app::App;
 use crate::auth::Principal;
 use crate::problem::{ApiError, FieldError};
-use crate::storage::{IdempotentRequest, Once};
+use crate::storage::{IdempotentRequest, New, Once};
 
 /// The page size when none is asked for.
 const PAGE_SIZE_DEFAULT: u32 = 20;
@@ -55,7 +55,7 @@ async fn create(
     let Json(new) = body?;
     let Some(key) = headers.get(IDEMPOTENCY_KEY) else {
         let item = new.check().map_err(ApiError::InvalidFields)?;
-        app.store.insert_item(&item).await?;
+        app.store.insert(New::Item(&item)).await?;
         app.metrics.items_created.inc();
         return Ok(created(&item));
     };
@@ -84,7 +84,11 @@ async fn create(
     let answer = serde_json::to_string(&item).map_err(|error| ApiError::Internal {
         cause: format!("an item cannot be written: {error}"),
     })?;
-    match app.store.insert_item_once(&item, &request, &answer).await? {
+    match app
+        .store
+        .insert_once(New::Item(&item), &request, &answer)
+        .await?
+    {
         Once::Done => {
             app.metrics.items_created.inc();
             Ok(created(&item))
