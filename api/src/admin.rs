@@ -1,10 +1,10 @@
 //! What operators manage over HTTP: API keys, and whether each dependency answers.
 
+use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use axum::Json;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
@@ -91,11 +91,9 @@ async fn create(
         });
     }
     // A key that promises what its role does not give would fail only when it is used.
-    let beyond = new.scopes.and_then(|scopes| {
-        scopes
-            .iter()
-            .find(|scope| scope.least_role() > new.role)
-    });
+    let beyond = new
+        .scopes
+        .and_then(|scopes| scopes.iter().find(|scope| scope.least_role() > new.role));
     if let Some(scope) = beyond {
         errors.push(FieldError {
             pointer: "/scopes",
@@ -106,7 +104,10 @@ async fn create(
             ),
         });
     }
-    if new.scopes.is_some_and(|scopes| scopes.iter().next().is_none()) {
+    if new
+        .scopes
+        .is_some_and(|scopes| scopes.iter().next().is_none())
+    {
         errors.push(FieldError {
             pointer: "/scopes",
             detail: "must name at least one scope; leave it out for all of the role's".into(),

@@ -52,7 +52,10 @@ pub(crate) fn with_docs(routes: OpenApiRouter<App>) -> (Router<App>, OpenApi) {
     );
     let own = own
         .layer(Extension(Document(bytes.into())))
-        .route("/docs", routing::get(|| async { Redirect::permanent("/docs/") }))
+        .route(
+            "/docs",
+            routing::get(|| async { Redirect::permanent("/docs/") }),
+        )
         .route(
             "/docs/",
             routing::get({

@@ -6,9 +6,7 @@ use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::schema::{Object, SchemaType, Type};
-use utoipa::openapi::security::{
-    HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
-};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     Components, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
     ServerBuilder, tag::TagBuilder,
@@ -23,34 +21,103 @@ const TAGS: [(&str, &str); 5] = [
     ("about", "What this service is."),
     ("items", "Things with a name, kept in the database."),
     ("content", "Texts about locations, written by request."),
-    ("health", "For load balancers, orchestrators and scrapers; always open."),
+    (
+        "health",
+        "For load balancers, orchestrators and scrapers; always open.",
+    ),
     ("admin", "API keys and dependencies; for the role admin."),
 ];
 
 /// Errors that a layer or an extractor makes: status, name, meaning, the header that comes
 /// with it.
 const ERRORS: [(&str, &str, &str, Option<&str>); 13] = [
-    ("400", "BadRequest", "The path, the query or the body cannot be read.", None),
-    ("401", "Unauthenticated", "No credential, or one that is not accepted.", Some("WWW-Authenticate")),
+    (
+        "400",
+        "BadRequest",
+        "The path, the query or the body cannot be read.",
+        None,
+    ),
+    (
+        "401",
+        "Unauthenticated",
+        "No credential, or one that is not accepted.",
+        Some("WWW-Authenticate"),
+    ),
     ("403", "Forbidden", "The credential may not do this.", None),
-    ("413", "BodyTooLarge", "The body is larger than 64 KiB.", None),
-    ("414", "UriTooLong", "Path and query are longer than 8 KiB.", None),
+    (
+        "413",
+        "BodyTooLarge",
+        "The body is larger than 64 KiB.",
+        None,
+    ),
+    (
+        "414",
+        "UriTooLong",
+        "Path and query are longer than 8 KiB.",
+        None,
+    ),
     ("415", "NotJson", "The body is not declared as JSON.", None),
-    ("422", "Unprocessable", "The body is JSON, but its shape or a value is not allowed; `errors` names the fields.", None),
-    ("429", "TooManyRequests", "This caller has sent more requests than it may.", Some("Retry-After")),
-    ("431", "HeadTooLarge", "All headers together are larger than 16 KiB.", None),
+    (
+        "422",
+        "Unprocessable",
+        "The body is JSON, but its shape or a value is not allowed; `errors` names the fields.",
+        None,
+    ),
+    (
+        "429",
+        "TooManyRequests",
+        "This caller has sent more requests than it may.",
+        Some("Retry-After"),
+    ),
+    (
+        "431",
+        "HeadTooLarge",
+        "All headers together are larger than 16 KiB.",
+        None,
+    ),
     ("500", "Internal", "A defect of this service.", None),
-    ("503", "Unavailable", "Something that this needs is away, or it took too long.", Some("Retry-After")),
-    ("507", "StorageFull", "The disk of the database is full.", None),
-    ("428", "PreconditionRequired", "A change must say with If-Match what it is based on.", None),
+    (
+        "503",
+        "Unavailable",
+        "Something that this needs is away, or it took too long.",
+        Some("Retry-After"),
+    ),
+    (
+        "507",
+        "StorageFull",
+        "The disk of the database is full.",
+        None,
+    ),
+    (
+        "428",
+        "PreconditionRequired",
+        "A change must say with If-Match what it is based on.",
+        None,
+    ),
 ];
 
 /// Headers of answers: name, whether it is a whole number, meaning.
 const HEADERS: [(&str, bool, &str); 6] = [
-    ("X-Request-Id", false, "Names this request in every log; the caller's own where it sent one."),
-    ("Retry-After", true, "Seconds until the request is worth sending again."),
-    ("WWW-Authenticate", false, "How to say who one is (RFC 9110 §11.6.1)."),
-    ("RateLimit-Limit", true, "Requests a second that this caller may send; absent without a limit."),
+    (
+        "X-Request-Id",
+        false,
+        "Names this request in every log; the caller's own where it sent one.",
+    ),
+    (
+        "Retry-After",
+        true,
+        "Seconds until the request is worth sending again.",
+    ),
+    (
+        "WWW-Authenticate",
+        false,
+        "How to say who one is (RFC 9110 §11.6.1).",
+    ),
+    (
+        "RateLimit-Limit",
+        true,
+        "Requests a second that this caller may send; absent without a limit.",
+    ),
     ("RateLimit-Remaining", true, "Requests left for now."),
     ("RateLimit-Reset", true, "Seconds until there are more."),
 ];
@@ -133,12 +200,14 @@ pub(crate) fn framed(mut api: OpenApi) -> OpenApi {
     components.schemas.extend(schemas);
     for (_, name, description, header) in ERRORS {
         let response = error_response(description, header, name == "TooManyRequests");
-        components
-            .responses
-            .insert(name.into(), RefOr::T(response));
+        components.responses.insert(name.into(), RefOr::T(response));
     }
     for (name, is_number, description) in HEADERS {
-        let kind = if is_number { Type::Integer } else { Type::String };
+        let kind = if is_number {
+            Type::Integer
+        } else {
+            Type::String
+        };
         let header = HeaderBuilder::new()
             .schema(Some(Object::with_type(SchemaType::Type(kind))))
             .description(Some(description))

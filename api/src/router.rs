@@ -107,93 +107,14 @@ fn layered(routes: Router<App>, app: App) -> Router {
 mod tests {
     use std::time::Duration;
 
-    use async_trait::async_trait;
     use axum::body::{Body, to_bytes};
     use axum::http::{Request, Response, StatusCode};
     use serde_json::Value;
     use tower::ServiceExt;
 
     use super::*;
-    use crate::auth::ApiKey;
-    use crate::items::{Cursor, Item, ItemId, Listing};
     use crate::settings::Settings;
-    use crate::storage::{IdempotentRequest, Once, PoolUsage, Schema, Store, StoreError};
-    use jiff::Timestamp;
-
-    /// A store with every defect: reading one panics, listing never ends, writing is a bug.
-    struct Defective;
-
-    #[async_trait]
-    impl Store for Defective {
-        async fn migrate(&self, _: bool) -> Result<(), StoreError> {
-            Ok(())
-        }
-
-        async fn schema(&self) -> Result<Schema, StoreError> {
-            std::future::pending().await
-        }
-
-        async fn insert_item(&self, _: &Item) -> Result<(), StoreError> {
-            Err(StoreError::Unexpected {
-                reason: "near \"INSRT\": syntax error".into(),
-            })
-        }
-
-        async fn item(&self, _: ItemId) -> Result<Option<Item>, StoreError> {
-            panic!("index out of bounds at shelf 7")
-        }
-
-        async fn items(&self, _: &Listing, _: u32) -> Result<Vec<(Cursor, Item)>, StoreError> {
-            std::future::pending().await
-        }
-
-        async fn insert_item_once(
-            &self,
-            item: &Item,
-            _: &IdempotentRequest,
-            _: &str,
-        ) -> Result<Once, StoreError> {
-            self.insert_item(item).await.map(|()| Once::Done)
-        }
-
-        async fn update_item(&self, item: &Item) -> Result<bool, StoreError> {
-            self.insert_item(item).await.map(|()| true)
-        }
-
-        async fn delete_item(&self, _: ItemId, _: i64) -> Result<bool, StoreError> {
-            std::future::pending().await
-        }
-
-        async fn insert_api_key(&self, _: &ApiKey) -> Result<(), StoreError> {
-            std::future::pending().await
-        }
-
-        async fn api_key(&self, _: &str) -> Result<Option<ApiKey>, StoreError> {
-            std::future::pending().await
-        }
-
-        async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
-            std::future::pending().await
-        }
-
-        async fn touch_api_key(&self, _: &str, _: Timestamp) -> Result<(), StoreError> {
-            std::future::pending().await
-        }
-
-        async fn revoke_api_key(&self, _: &str, _: Timestamp) -> Result<bool, StoreError> {
-            std::future::pending().await
-        }
-
-        fn connection_errors(&self) -> u64 {
-            0
-        }
-
-        fn pools(&self) -> Vec<PoolUsage> {
-            Vec::new()
-        }
-
-        async fn close(&self) {}
-    }
+    use crate::storage::defective::Defective;
 
     fn defective() -> App {
         let settings = Settings::from_pairs(&[]).expect("defaults are valid");

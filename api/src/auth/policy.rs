@@ -8,9 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
 /// What a caller may do; each role may do what those before it may.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
     /// Reads resources.
@@ -115,7 +113,9 @@ impl Scopes {
 
     /// Each of them, in a fixed order.
     pub(crate) fn iter(self) -> impl Iterator<Item = Scope> {
-        Scope::ALL.into_iter().filter(move |scope| self.contain(*scope))
+        Scope::ALL
+            .into_iter()
+            .filter(move |scope| self.contain(*scope))
     }
 }
 
@@ -223,7 +223,10 @@ mod tests {
         let scopes = Scopes::of(&[Scope::ItemsWrite, Scope::ItemsRead, Scope::ItemsRead]);
         assert_eq!(scopes.to_string(), "items:read items:write");
         assert_eq!(scopes.to_string().parse(), Ok(scopes));
-        assert_eq!("items:read stars:polish".parse(), Ok(Scopes::of(&[Scope::ItemsRead])));
+        assert_eq!(
+            "items:read stars:polish".parse(),
+            Ok(Scopes::of(&[Scope::ItemsRead]))
+        );
         assert!(serde_json::from_str::<Scopes>(r#"["stars:polish"]"#).is_err());
     }
 

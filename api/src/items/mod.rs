@@ -4,11 +4,11 @@ mod cursor;
 mod listing;
 mod model;
 
+use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -23,7 +23,7 @@ pub(crate) use model::{Item, ItemId, ItemPatch, NewItem};
 use crate::app::App;
 use crate::auth::Principal;
 use crate::problem::{ApiError, FieldError, Problem};
-use crate::storage::{IdempotentRequest, Once};
+use crate::storage::{IdempotentRequest, New, Once};
 
 /// The page size when none is asked for.
 const PAGE_SIZE_DEFAULT: u32 = 20;
@@ -75,7 +75,7 @@ async fn create(
     let Json(new) = body?;
     let Some(key) = headers.get(IDEMPOTENCY_KEY) else {
         let item = new.check().map_err(ApiError::InvalidFields)?;
-        app.store.insert_item(&item).await?;
+        app.store.insert(New::Item(&item)).await?;
         app.metrics.items_created.inc();
         return Ok(created(&item));
     };
@@ -104,7 +104,11 @@ async fn create(
     let answer = serde_json::to_string(&item).map_err(|error| ApiError::Internal {
         cause: format!("an item cannot be written: {error}"),
     })?;
-    match app.store.insert_item_once(&item, &request, &answer).await? {
+    match app
+        .store
+        .insert_once(New::Item(&item), &request, &answer)
+        .await?
+    {
         Once::Done => {
             app.metrics.items_created.inc();
             Ok(created(&item))

@@ -1,4 +1,5 @@
-//! Where items live: one trait, one module for each backend.
+//! Where everything lives that outlasts the process: a trait for each resource, one folder
+//! for each backend.
 
 mod database_file;
 mod migrations;
@@ -7,6 +8,8 @@ pub(crate) mod sqlite;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+pub(crate) mod defective;
 
 use std::time::Duration;
 
@@ -21,7 +24,7 @@ use crate::settings::{Backend, Settings};
 /// What the API asks of a database. Calls may come at the same time from many requests and
 /// from other processes.
 #[async_trait]
-pub(crate) trait Store: Send + Sync + 'static {
+pub(crate) trait Store: ItemStore + KeyStore + Send + Sync + 'static {
     /// Brings the schema up to this release, safely beside other processes doing the same.
     /// `create` makes an empty database where there is none.
     ///
@@ -32,18 +35,31 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Compares the schema in the database with what this release needs.
     async fn schema(&self) -> Result<Schema, StoreError>;
 
-    /// Stores a new item.
-    async fn insert_item(&self, item: &Item) -> Result<(), StoreError>;
+    /// Stores something new.
+    async fn insert(&self, new: New<'_>) -> Result<(), StoreError>;
 
-    /// Stores a new item together with the key of its request and the answer, in one
+    /// Stores something new together with the key of its request and the answer, in one
     /// transaction, unless the key was used before.
-    async fn insert_item_once(
+    async fn insert_once(
         &self,
-        item: &Item,
+        new: New<'_>,
         request: &IdempotentRequest,
         answer: &str,
     ) -> Result<Once, StoreError>;
 
+    /// Failures to reach the database or to get a connection, since the start.
+    fn connection_errors(&self) -> u64;
+
+    /// How the connections are used now.
+    fn pools(&self) -> Vec<PoolUsage>;
+
+    /// Closes every connection.
+    async fn close(&self);
+}
+
+/// What the API asks of a database about items.
+#[async_trait]
+pub(crate) trait ItemStore {
     /// Writes `item` where the stored one has the version before it. Tells whether it did.
     async fn update_item(&self, item: &Item) -> Result<bool, StoreError>;
 
@@ -57,7 +73,11 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// the cursor of its own place.
     async fn items(&self, listing: &Listing, limit: u32)
     -> Result<Vec<(Cursor, Item)>, StoreError>;
+}
 
+/// What the API asks of a database about API keys.
+#[async_trait]
+pub(crate) trait KeyStore {
     /// Stores a new API key.
     async fn insert_api_key(&self, key: &ApiKey) -> Result<(), StoreError>;
 
@@ -72,15 +92,20 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// Ends a key for good. Tells whether there was one that had not ended.
     async fn revoke_api_key(&self, prefix: &str, at: Timestamp) -> Result<bool, StoreError>;
+}
 
-    /// Failures to reach the database or to get a connection, since the start.
-    fn connection_errors(&self) -> u64;
+/// Something that a caller asks to be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum New<'a> {
+    Item(&'a Item),
+}
 
-    /// How the connections are used now.
-    fn pools(&self) -> Vec<PoolUsage>;
-
-    /// Closes every connection.
-    async fn close(&self);
+impl New<'_> {
+    fn created_at(self) -> Timestamp {
+        match self {
+            Self::Item(item) => item.created_at,
+        }
+    }
 }
 
 /// A request that its caller may send twice and that must have one effect.
