@@ -272,3 +272,102 @@ fn error_response(description: &str, header: Option<&str>, has_rate: bool) -> Re
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use axum::body::Body;
+    use axum::http::{Request, header};
+    use serde_json::Value;
+    use tower::ServiceExt;
+
+    use crate::app::App;
+    use crate::router::{document, router};
+    use crate::settings::Settings;
+    use crate::storage;
+
+    /// Pages for people, and no part of the contract.
+    const PAGES: [&str; 3] = ["/docs", "/docs/", "/docs/{file}"];
+
+    fn app() -> App {
+        let settings = Settings::from_pairs(&[]).expect("defaults are valid");
+        let store = storage::open(&settings).expect("not touched yet");
+        App::new(&settings, store)
+    }
+
+    /// Method and path of every operation.
+    fn described() -> BTreeSet<(String, String)> {
+        let document = serde_json::to_value(document()).expect("JSON");
+        let paths = document["paths"].as_object().expect("paths");
+        paths
+            .iter()
+            .flat_map(|(path, item)| {
+                let methods = item.as_object().expect("operations").keys();
+                methods.map(|method| (method.to_uppercase(), path.clone()))
+            })
+            .collect()
+    }
+
+    /// Method and path of every route, as the router itself tells: its paths by its debug
+    /// output, their methods by the answer to one that none of them has.
+    async fn served() -> BTreeSet<(String, String)> {
+        let router = router(app(), false);
+        let debug = format!("{router:?}");
+        let (_, paths) = debug.split_once("paths: {").expect("axum shows the paths");
+        let (paths, _) = paths.split_once("}, ").expect("they end");
+        let paths = paths.split('"').skip(1).step_by(2);
+        let mut served = BTreeSet::new();
+        for path in paths.filter(|path| !PAGES.contains(path)) {
+            let request = Request::builder()
+                .method("TRACE")
+                .uri(path.replace(['{', '}'], ""))
+                .body(Body::empty())
+                .expect("a request");
+            let response = router.clone().oneshot(request).await.expect("an answer");
+            let allow = response.headers().get(header::ALLOW);
+            let allow = allow
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_else(|| panic!("{path}: {response:?}"));
+            // HEAD comes with GET by itself.
+            for method in allow.split(',').filter(|method| *method != "HEAD") {
+                served.insert((method.to_owned(), path.to_owned()));
+            }
+        }
+        served
+    }
+
+    #[tokio::test]
+    async fn every_route_is_described_and_every_description_has_its_route() {
+        let (described, served) = (described(), served().await);
+        let undescribed: Vec<_> = served.difference(&described).collect();
+        let unserved: Vec<_> = described.difference(&served).collect();
+        assert!(
+            undescribed.is_empty() && unserved.is_empty() && served.len() > 10,
+            "not described: {undescribed:?}, not served: {unserved:?}"
+        );
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere_and_every_operation_has_a_name_of_its_own() {
+        let document = serde_json::to_value(document()).expect("JSON");
+        let mut names = BTreeSet::new();
+        let mut open = vec![&document];
+        while let Some(value) = open.pop() {
+            match value {
+                Value::Object(members) => {
+                    if let Some(target) = members.get("$ref").and_then(Value::as_str) {
+                        let pointer = target.trim_start_matches('#');
+                        assert!(document.pointer(pointer).is_some(), "{target}");
+                    }
+                    if let Some(name) = members.get("operationId").and_then(Value::as_str) {
+                        assert!(names.insert(name.to_owned()), "{name} is used twice");
+                    }
+                    open.extend(members.values());
+                }
+                Value::Array(values) => open.extend(values),
+                _ => {}
+            }
+        }
+    }
+}
