@@ -14,6 +14,7 @@ mod checks;
 mod cli;
 mod docs;
 mod faults;
+mod flags;
 mod health;
 mod items;
 mod logging;
@@ -37,7 +38,9 @@ use tracing::level_filters::LevelFilter;
 
 pub use cli::main as command_line;
 pub use server::{StartError, run};
-pub use settings::{Backend, DatabaseUrl, Faults, PREFIX, Settings, SettingsError};
+pub use settings::{
+    Backend, DatabaseUrl, Faults, FlagSettings, Oidc, PREFIX, Settings, SettingsError, Unleash,
+};
 
 /// The answer of `main` to settings that are wrong.
 const EXIT_SETTINGS: u8 = 2;

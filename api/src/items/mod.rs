@@ -398,7 +398,7 @@ async fn list(
         })?),
     };
     let order = match query.sort.as_deref() {
-        None | Some("") => Order::default(),
+        None => Order::default(),
         Some(text) => Order::parse(text).ok_or_else(|| {
             ApiError::BadRequest("The parameter sort must be created_at or -created_at.".to_owned())
         })?,
