@@ -23,8 +23,8 @@ clean_up() {
     wait "$api_pid" 2>/dev/null || true
   fi
   if ((status != 0)) && [[ -f $work/api.log ]]; then
-    echo "--- the end of the API's log" >&2
-    tail -n 30 "$work/api.log" >&2
+    echo "--- what the API complained of" >&2
+    grep -v '"level":"INFO"' "$work/api.log" | tail -n 30 >&2
   fi
   rm -rf "$work"
   exit "$status"
@@ -47,7 +47,7 @@ fi
 
 key=$(head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n')
 env -i OPSCONSOLE_API_LISTEN=127.0.0.1:0 OPSCONSOLE_API_DATABASE_URL="sqlite://$work/api.db" \
-  OPSCONSOLE_API_AUTH=on OPSCONSOLE_API_ADMIN_KEY="$key" OPSCONSOLE_API_RATE_LIMIT_PER_SECOND=100000 \
+  OPSCONSOLE_API_DRAIN_SECONDS=1 OPSCONSOLE_API_AUTH=on OPSCONSOLE_API_ADMIN_KEY="$key" OPSCONSOLE_API_RATE_LIMIT_PER_SECOND=100000 \
   "$binary" serve >"$work/api.log" 2>&1 </dev/null &
 api_pid=$!
 address=
