@@ -12,6 +12,7 @@ mod auth;
 mod browsers;
 mod checks;
 mod cli;
+mod content;
 mod docs;
 mod faults;
 mod fields;
@@ -37,6 +38,7 @@ mod settings;
 mod stop;
 mod storage;
 mod trace;
+mod vendors;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -45,7 +47,9 @@ use tracing::level_filters::LevelFilter;
 
 pub use cli::main as command_line;
 pub use server::{StartError, run};
-pub use settings::{Backend, DatabaseUrl, Faults, PREFIX, Settings, SettingsError};
+pub use settings::{
+    Backend, ContentPlace, DatabaseUrl, Faults, Generation, PREFIX, Settings, SettingsError, Vendor,
+};
 
 /// The answer of `main` to settings that are wrong.
 const EXIT_SETTINGS: u8 = 2;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::fields::now;
 use crate::ids::resource_id;
@@ -22,7 +23,7 @@ resource_id!(
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         #[serde(rename_all = "lowercase")]
         pub(crate) enum $name {
             $($(#[$variant_doc])* $variant,)*
@@ -86,12 +87,16 @@ words!(
 );
 
 /// A job as it is stored and answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Job {
+    #[schema(value_type = String, format = "uuid")]
     pub(crate) id: JobId,
+    #[schema(value_type = String, format = "uuid")]
     pub(crate) location_id: LocationId,
+    #[schema(value_type = String, format = "uuid")]
     pub(crate) prompt_id: PromptId,
     /// The version that was present when the job was made; later ones do not change the job.
+    #[schema(minimum = 1)]
     pub(crate) prompt_version: i64,
     pub(crate) state: JobState,
     /// Only while it is running.
@@ -100,17 +105,22 @@ pub(crate) struct Job {
     pub(crate) attempt: i64,
     pub(crate) attempts_max: i64,
     /// Only while it is queued.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) next_attempt_at: Option<Timestamp>,
     /// Why the last attempt failed.
     pub(crate) last_error: Option<String>,
     /// Someone has called it off and the worker has not stopped yet.
     pub(crate) cancel_requested: bool,
+    #[schema(value_type = String, format = DateTime)]
     pub(crate) created_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) started_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) finished_at: Option<Timestamp>,
     /// Only of a job that has succeeded.
     pub(crate) result: Option<StoredContent>,
     /// Counts the changes from 1; what the entity tag is made of.
+    #[schema(minimum = 1)]
     pub(crate) version: i64,
     /// The trace of the request that made the job, which its calls go on with.
     #[serde(skip)]
@@ -118,7 +128,7 @@ pub(crate) struct Job {
 }
 
 /// What is known about stored content without reading it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct StoredContent {
     /// Where it lies in the content store.
     #[serde(skip)]
@@ -167,12 +177,14 @@ impl Job {
 }
 
 /// One thing that happened to a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct JobEvent {
     /// Grows with each event of a job.
     #[serde(skip)]
     pub(crate) position: i64,
+    #[schema(value_type = String, format = "uuid")]
     pub(crate) job_id: JobId,
+    #[schema(value_type = String, format = DateTime)]
     pub(crate) at: Timestamp,
     /// The state that the job is in since then.
     pub(crate) state: JobState,

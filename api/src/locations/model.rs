@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::fields::{Fields, now};
 use crate::ids::resource_id;
@@ -20,8 +21,9 @@ resource_id!(
 );
 
 /// A place that content is generated for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Location {
+    #[schema(value_type = String, format = "uuid")]
     pub(crate) id: LocationId,
     pub(crate) name: String,
     /// In one line, as one would write it on a letter.
@@ -29,10 +31,13 @@ pub(crate) struct Location {
     /// What the model should know beyond what a search finds.
     pub(crate) notes: Option<String>,
     /// Counts the changes from 1; what the entity tag is made of.
+    #[schema(minimum = 1)]
     pub(crate) version: i64,
     /// UTC, to the millisecond.
+    #[schema(value_type = String, format = DateTime)]
     pub(crate) created_at: Timestamp,
     /// UTC, to the millisecond; equal to `created_at` until the first change.
+    #[schema(value_type = String, format = DateTime)]
     pub(crate) updated_at: Timestamp,
 }
 
@@ -44,11 +49,21 @@ impl Location {
 }
 
 /// The body that makes a location or takes the place of one.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewLocation {
+    /// Blanks at both ends are left out.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: String,
+    /// In one line; an empty one counts as none.
+    #[schema(max_length = 150, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     address: Option<String>,
+    /// What the model should know beyond what a search finds; an empty text counts as none.
+    #[schema(max_length = 4000, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$")]
     notes: Option<String>,
 }
 

@@ -3,12 +3,15 @@
 
 mod model;
 
+use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use axum::{Json, Router, routing};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub(crate) use model::{NewPrompt, Prompt, PromptId};
 
@@ -18,16 +21,16 @@ use crate::items::{Cursor, Order};
 use crate::once::{self, Made};
 use crate::paging::{self, Place};
 use crate::preconditions::{OVERTAKEN_MAX, Tags, etag, unless_known};
-use crate::problem::ApiError;
+use crate::problem::{ApiError, Problem};
 use crate::storage::New;
 
 /// The routes of this resource.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/prompts", routing::get(list).post(create))
-        .route("/prompts/{id}", routing::get(read).put(replace))
-        .route("/prompts/{id}/versions", routing::get(versions))
-        .route("/prompts/{id}/versions/{version}", routing::get(version))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(read, replace))
+        .routes(routes!(versions))
+        .routes(routes!(version))
 }
 
 impl Made for Prompt {
@@ -47,6 +50,26 @@ impl Made for Prompt {
 }
 
 /// Stores a new prompt, as its version 1.
+#[utoipa::path(
+    post,
+    path = "/prompts",
+    tag = "content",
+    operation_id = "create_prompt",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+            pattern = "^[\\x21-\\x7e]+$",
+            description = "The caller's own name for this request, remembered for 24 hours: sent \
+                           again it has no second effect and gets the same answer."),
+    ),
+    request_body = NewPrompt,
+    responses(
+        (status = 201, description = "The new prompt.", body = Prompt, headers(
+            ("Location" = String, description = "The address of the prompt."),
+            ("ETag" = String, description = "The state of the prompt, for If-Match."),
+            ("Idempotency-Replayed" = String, description = "`true` where the answer was given before."),
+        )),
+    ),
+)]
 async fn create(
     State(app): State<App>,
     principal: Option<Extension<Principal>>,
@@ -59,6 +82,26 @@ async fn create(
 }
 
 /// The present version of one prompt.
+#[utoipa::path(
+    get,
+    path = "/prompts/{id}",
+    tag = "content",
+    operation_id = "read_prompt",
+    params(
+        ("id" = String, Path, format = "uuid", description = "The id of the prompt."),
+        ("If-None-Match" = Option<String>, Header,
+            description = "The ETag of the state that the caller has already."),
+    ),
+    responses(
+        (status = 200, description = "The prompt.", body = Prompt, headers(
+            ("ETag" = String, description = "The state of the prompt, for If-Match and If-None-Match."),
+        )),
+        (status = 304, description = "The caller has this state already.", headers(
+            ("ETag" = String, description = "The state of the prompt."),
+        )),
+        (status = 404, description = "No prompt has this id.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 async fn read(
     State(app): State<App>,
     headers: HeaderMap,
@@ -69,6 +112,26 @@ async fn read(
 }
 
 /// Makes a new version, if the caller has seen the present one.
+#[utoipa::path(
+    put,
+    path = "/prompts/{id}",
+    tag = "content",
+    operation_id = "replace_prompt",
+    params(
+        ("id" = String, Path, format = "uuid", description = "The id of the prompt."),
+        ("If-Match" = Option<String>, Header,
+            description = "The ETag of the state that the change is based on, or `*`. Without it: 428."),
+    ),
+    request_body = NewPrompt,
+    responses(
+        (status = 200, description = "The prompt after the change.", body = Prompt, headers(
+            ("ETag" = String, description = "The new state of the prompt."),
+        )),
+        (status = 404, description = "No prompt has this id.", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "The prompt has changed since.", body = Problem, content_type = "application/problem+json"),
+        (status = 428, description = "If-Match is missing.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 async fn replace(
     State(app): State<App>,
     headers: HeaderMap,
@@ -95,6 +158,20 @@ async fn replace(
 }
 
 /// Every version of one prompt, the newest first.
+#[utoipa::path(
+    get,
+    path = "/prompts/{id}/versions",
+    tag = "content",
+    operation_id = "list_prompt_versions",
+    params(
+        ("id" = String, Path, format = "uuid", description = "The id of the prompt."),
+        VersionsQuery,
+    ),
+    responses(
+        (status = 200, description = "A page of versions.", body = Page),
+        (status = 404, description = "No prompt has this id.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 async fn versions(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
@@ -120,6 +197,27 @@ async fn versions(
 }
 
 /// One version of one prompt. It never changes, but it is for those who may read prompts.
+#[utoipa::path(
+    get,
+    path = "/prompts/{id}/versions/{version}",
+    tag = "content",
+    operation_id = "read_prompt_version",
+    params(
+        ("id" = String, Path, format = "uuid", description = "The id of the prompt."),
+        ("version" = i64, Path, minimum = 1, description = "Counts from 1."),
+        ("If-None-Match" = Option<String>, Header,
+            description = "The ETag of the state that the caller has already."),
+    ),
+    responses(
+        (status = 200, description = "The prompt.", body = Prompt, headers(
+            ("ETag" = String, description = "The state of the prompt, for If-Match and If-None-Match."),
+        )),
+        (status = 304, description = "The caller has this state already.", headers(
+            ("ETag" = String, description = "The state of the prompt."),
+        )),
+        (status = 404, description = "No prompt has this id.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 async fn version(
     State(app): State<App>,
     headers: HeaderMap,
@@ -142,29 +240,49 @@ async fn find(app: &App, id: Result<Path<String>, PathRejection>) -> Result<Prom
     app.store.prompt(id).await?.ok_or(ApiError::PromptNotFound)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct VersionsQuery {
+    /// How many at most.
+    #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListQuery {
+    /// How many at most.
+    #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
+    /// `created_at` for oldest first, `-created_at` for newest first.
+    #[param(pattern = "^-?created_at$", default = "created_at")]
     sort: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PromptPage)]
 struct Page {
     prompts: Vec<Prompt>,
+    #[schema(value_type = Option<String>)]
     /// Give it as `cursor` to read on; null on the last page.
     next_cursor: Option<Cursor>,
 }
 
 /// A page of prompts, each in its present version.
+#[utoipa::path(
+    get,
+    path = "/prompts",
+    tag = "content",
+    operation_id = "list_prompts",
+    params(ListQuery),
+    responses((status = 200, description = "A page of prompts.", body = Page)),
+)]
 async fn list(
     State(app): State<App>,
     query: Result<Query<ListQuery>, QueryRejection>,

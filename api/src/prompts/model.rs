@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::fields::{Fields, now};
 use crate::ids::resource_id;
@@ -32,8 +33,9 @@ resource_id!(
 );
 
 /// One version of a prompt. Older versions stay as they are: jobs name the one they use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Prompt {
+    #[schema(value_type = String, format = "uuid")]
     pub(crate) id: PromptId,
     pub(crate) name: String,
     /// What the model is told, with placeholders such as `{{location.name}}`.
@@ -41,10 +43,13 @@ pub(crate) struct Prompt {
     /// What is searched for before, with the placeholders of the location.
     pub(crate) search_query: String,
     /// Counts the changes from 1.
+    #[schema(minimum = 1)]
     pub(crate) version: i64,
     /// When the prompt was made. UTC, to the millisecond.
+    #[schema(value_type = String, format = DateTime)]
     pub(crate) created_at: Timestamp,
     /// When this version was made. UTC, to the millisecond.
+    #[schema(value_type = String, format = DateTime)]
     pub(crate) updated_at: Timestamp,
 }
 
@@ -72,11 +77,23 @@ impl Prompt {
 }
 
 /// The body that makes a prompt or a new version of one.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPrompt {
+    /// What people call it; blanks at both ends are left out.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: String,
+    /// What the model is told. Filled in are `{{location.name}}`, `{{location.address}}`,
+    /// `{{location.notes}}` and `{{sources}}`; other double braces are refused.
+    #[schema(min_length = 1, max_length = 20000)]
     text: String,
+    /// What is searched for, with the placeholders of the location; its name and address
+    /// where left out or null.
+    #[schema(min_length = 1, max_length = 200)]
     search_query: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod database;
 mod faults;
+mod generation;
 mod reader;
 
 #[cfg(test)]
@@ -18,6 +19,7 @@ use tracing::level_filters::LevelFilter;
 
 pub use database::{Backend, DatabaseUrl};
 pub use faults::Faults;
+pub use generation::{ContentPlace, Generation, Vendor};
 
 use access::{check_admin_key, parse_origins};
 use reader::{Reader, file_pairs, mistake};
@@ -50,6 +52,7 @@ const KNOWN: &[&[&str]] = &[
     database::NAMES,
     access::NAMES,
     faults::NAMES,
+    generation::NAMES,
 ];
 
 fn is_known(name: &str) -> bool {
@@ -95,6 +98,8 @@ pub struct Settings {
     /// or a connection inside it, so that those get their own, clearer answer, and shorter
     /// than the 60 s of an AWS load balancer.
     pub request_time_max: Duration,
+    /// How content is generated.
+    pub generation: Generation,
     /// What goes wrong on purpose; all off unless rehearsal is on.
     pub faults: Faults,
     /// Variables with our prefix that this release does not know. They do not stop the
@@ -120,13 +125,18 @@ impl Settings {
     pub fn from_env() -> Result<Self, Vec<SettingsError>> {
         let mut variables = Vec::new();
         let mut errors = Vec::new();
-        for (name, value) in std::env::vars_os() {
-            let Some(name) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else {
-                continue;
-            };
+        let of_vendors = generation::VENDOR_NAMES
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), std::env::var_os(name)?)));
+        let own = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.to_str()?.strip_prefix(PREFIX)?;
+            Some((name.to_owned(), value))
+        });
+        // Behind our own names, which are found first.
+        for (name, value) in own.chain(of_vendors) {
             match value.into_string() {
-                Ok(value) => variables.push((name.to_owned(), value)),
-                Err(_) => errors.push(mistake(name, "is not valid UTF-8")),
+                Ok(value) => variables.push((name, value)),
+                Err(_) => errors.push(mistake(&name, "is not valid UTF-8")),
             }
         }
         let file = variables
@@ -217,6 +227,7 @@ impl Settings {
             });
         let rate_default = if auth_required { 200 } else { 0 };
         let rate = reader.number("RATE_LIMIT_PER_SECOND", rate_default, 1_000_000);
+        let generation = generation::read(&mut reader, is_open_by_default);
         let faults = if rehearsal {
             faults::read(&mut reader)
         } else {
@@ -239,6 +250,7 @@ impl Settings {
             rate_limit_per_second: u32::try_from(rate).ok().and_then(NonZeroU32::new),
             cors_origins,
             request_time_max: Duration::from_secs(request_seconds),
+            generation,
             faults,
             unknown: variables
                 .iter()
