@@ -186,6 +186,6 @@ async fn revoke(
 async fn check(State(app): State<App>) -> impl IntoResponse {
     (
         [(header::CACHE_CONTROL, "no-store")],
-        Json(checks::run(app.store.as_ref()).await),
+        Json(checks::run(&app).await),
     )
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::app::App;
 use crate::settings::Settings;
 use crate::storage::{Schema, StoreError};
 use crate::{checks, router, serve, settings_or_exit, start_runtime, storage};
@@ -113,8 +114,9 @@ async fn migrate(settings: &Settings) -> Result<String, String> {
 
 async fn check(settings: &Settings) -> Result<String, String> {
     let store = storage::open(settings).map_err(|error| error.to_string())?;
-    let report = checks::run(store.as_ref()).await;
-    store.close().await;
+    let app = App::new(settings, store);
+    let report = checks::run(&app).await;
+    app.store.close().await;
     let text = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
     if report.ok { Ok(text) } else { Err(text) }
 }

@@ -12,16 +12,25 @@ mod auth;
 mod browsers;
 mod checks;
 mod cli;
+mod content;
 mod docs;
 mod faults;
+mod fields;
 mod flags;
 mod health;
+mod ids;
 mod items;
+mod jobs;
+mod locations;
 mod logging;
 mod metrics;
 mod observe;
+mod once;
 mod openapi;
+mod paging;
+mod preconditions;
 mod problem;
+mod prompts;
 mod rate_limit;
 mod request_id;
 mod router;
@@ -30,6 +39,7 @@ mod settings;
 mod stop;
 mod storage;
 mod trace;
+mod vendors;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -39,7 +49,8 @@ use tracing::level_filters::LevelFilter;
 pub use cli::main as command_line;
 pub use server::{StartError, run};
 pub use settings::{
-    Backend, DatabaseUrl, Faults, FlagSettings, Oidc, PREFIX, Settings, SettingsError, Unleash,
+    Backend, ContentPlace, DatabaseUrl, Faults, FlagSettings, Generation, Oidc, PREFIX, Settings,
+    SettingsError, Unleash, Vendor,
 };
 
 /// The answer of `main` to settings that are wrong.

@@ -14,12 +14,17 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::{About, App};
+use crate::jobs::JobMeasures;
 use crate::problem::ApiError;
+use crate::vendors::CallSeconds;
 
 /// From 1 ms to 10 s, dense where an alarm on p95 is likely to sit.
 const SECONDS_BUCKETS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0,
 ];
+
+/// Without the queue a scrape is worth more than too late.
+const QUEUE_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// The measures of one process.
 pub(crate) struct Metrics {
@@ -28,6 +33,8 @@ pub(crate) struct Metrics {
     seconds: HistogramVec,
     pub(crate) in_flight: IntGauge,
     pub(crate) items_created: IntCounter,
+    pub(crate) jobs: JobMeasures,
+    pub(crate) calls: CallSeconds,
     connections: GaugeVec,
     connections_max: GaugeVec,
     connection_errors: IntCounter,
@@ -67,6 +74,8 @@ impl Metrics {
                 "opsconsole_api_items_created_total",
                 "Items stored since the start.",
             )),
+            jobs: made(JobMeasures::new()),
+            calls: made(CallSeconds::new()),
             connections: made(GaugeVec::new(
                 Opts::new("db_client_connection_count", "Open database connections."),
                 &["pool", "state"],
@@ -111,7 +120,9 @@ impl Metrics {
             Box::new(build_info),
             Box::new(start),
         ];
-        for collector in collectors {
+        let others = metrics.jobs.collectors().into_iter();
+        let others = others.chain([metrics.calls.collector()]);
+        for collector in collectors.into_iter().chain(others) {
             made(metrics.registry.register(collector));
         }
         metrics
@@ -162,6 +173,8 @@ async fn scrape(State(app): State<App>) -> Result<impl IntoResponse, ApiError> {
             .with_label_values(&[pool.name])
             .set(f64::from(pool.max));
     }
+    let queue = tokio::time::timeout(QUEUE_TIME_MAX, app.store.queue()).await;
+    metrics.jobs.show(queue.ok().and_then(Result::ok));
     // Both only grow, so the difference to what was shown last is what to add.
     let errors = app.store.connection_errors();
     metrics

@@ -26,9 +26,11 @@ const STATUS_CLIENT_GONE: u16 = 499;
 
 /// The outermost layer. Whatever happens below leaves here as an answer with the request's
 /// id, and if it is an error, as a problem document.
-pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = RequestId::from_headers(request.headers());
-    let record = Record::start(&app, &id, &request);
+    let trace = TraceId::from_headers(request.headers());
+    request.extensions_mut().insert(trace.clone());
+    let record = Record::start(&app, &id, trace, &request);
     let mut response = id.clone().scope(answer(&app, request, next)).await;
     let headers = response.headers_mut();
     headers.insert(request_id::HEADER, id.header_value());
@@ -116,12 +118,12 @@ struct Record {
 }
 
 impl Record {
-    fn start(app: &App, id: &RequestId, request: &Request) -> Self {
+    fn start(app: &App, id: &RequestId, trace: TraceId, request: &Request) -> Self {
         app.metrics.in_flight.inc();
         Self {
             app: app.clone(),
             id: id.clone(),
-            trace: TraceId::from_headers(request.headers()),
+            trace,
             route: request.extensions().get::<MatchedPath>().cloned(),
             method: request.method().clone(),
             // Without the query, where callers put what should not be kept.

@@ -29,6 +29,18 @@ pub(crate) enum ApiError {
     InvalidFields(Vec<FieldError>),
     /// No item has this id.
     ItemNotFound,
+    /// No prompt has this id, or not this version.
+    PromptNotFound,
+    /// No location has this id.
+    LocationNotFound,
+    /// No job has this id.
+    JobNotFound,
+    /// The job has ended, so it cannot be called off; the word for how.
+    JobEnded(&'static str),
+    /// The job has no content; the word for its state.
+    NoContent(&'static str),
+    /// The content of a job was there and is not any more.
+    ContentGone,
     /// No API key has this prefix, or it has ended already.
     KeyNotFound,
     /// The caller must say who they are.
@@ -136,6 +148,50 @@ impl ApiError {
                 "item-not-found",
                 "There is no such item",
                 "No item has this id. GET /items lists those that exist.",
+            ),
+            Self::PromptNotFound => (
+                S::NOT_FOUND,
+                "prompt-not-found",
+                "There is no such prompt",
+                "No prompt has this id, or it has no such version. GET /prompts lists those \
+                 that exist.",
+            ),
+            Self::LocationNotFound => (
+                S::NOT_FOUND,
+                "location-not-found",
+                "There is no such location",
+                "No location has this id. GET /locations lists those that exist.",
+            ),
+            Self::JobNotFound => (
+                S::NOT_FOUND,
+                "job-not-found",
+                "There is no such job",
+                "No job has this id. GET /jobs lists those that exist.",
+            ),
+            Self::JobEnded(state) => (
+                S::CONFLICT,
+                "job-ended",
+                "The job has ended already",
+                match *state {
+                    "succeeded" => "It has succeeded: its content is at /jobs/{id}/result.",
+                    _ => "It is dead: its last_error says why.",
+                },
+            ),
+            Self::NoContent(state) => (
+                S::CONFLICT,
+                "no-content",
+                "The job has no content",
+                match *state {
+                    "cancelled" => "It was called off.",
+                    "dead" => "It is dead: its last_error says why.",
+                    _ => "It has not ended yet: follow it at /jobs/{id}/events.",
+                },
+            ),
+            Self::ContentGone => (
+                S::GONE,
+                "content-gone",
+                "The content is not there any more",
+                "It was stored and has been removed since. Make a new job.",
             ),
             Self::KeyNotFound => (
                 S::NOT_FOUND,

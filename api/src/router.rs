@@ -10,8 +10,8 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 use crate::problem::ApiError;
 use crate::{
-    about, admin, auth, browsers, docs, faults, health, items, metrics, observe, openapi,
-    rate_limit,
+    about, admin, auth, browsers, docs, faults, health, items, jobs, locations, metrics, observe,
+    openapi, prompts, rate_limit,
 };
 
 /// Items are small; more is a mistake or an attack.
@@ -23,7 +23,10 @@ fn business_routes() -> OpenApiRouter<App> {
     described(
         OpenApiRouter::new()
             .merge(about::business_routes())
-            .merge(items::routes()),
+            .merge(items::routes())
+            .merge(prompts::routes())
+            .merge(locations::routes())
+            .merge(jobs::routes()),
         true,
     )
 }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::app::App;
+use crate::jobs::Workers;
 use crate::router::{operator_router, router};
 use crate::settings::Settings;
 use crate::stop::{self, Stop};
@@ -102,6 +103,7 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     }
     let flags = app.clone();
     tokio::spawn(async move { flags.flags.keep_current().await });
+    let workers = Workers::start(&app);
     let stop = tokio::select! {
         stop = stops.recv() => stop.unwrap_or(Stop::Terminated),
         error = keep_migrated(&app, settings.migrate_on_start) => return Err(fatal(error)),
@@ -109,7 +111,13 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
         never = connections.accept_from(&listener) => match never {},
     };
     let drained = tokio::select! {
-        drained = drain(&app, listener, connections, stop, settings.drain) => drained,
+        // Jobs go back at once: another process can take them up during the drain.
+        (drained, ()) = async {
+            tokio::join!(
+                drain(&app, listener, connections, stop, settings.drain),
+                workers.stop(),
+            )
+        } => drained,
         again = second_call(&mut stops) => return Err(StartError::EndedNow(again.describe())),
     };
     if !drained {
@@ -247,6 +255,7 @@ async fn keep_migrated(app: &App, by_ourselves: bool) -> StoreError {
                     after_ms = app.about.started.elapsed().as_millis() as u64,
                     "schema is up to date"
                 );
+                app.note_schema();
                 create = false;
                 pause = PAUSE_MIN;
                 migration_needed(app).await;

@@ -7,11 +7,10 @@ mod model;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Extension, Path, Query, State};
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -22,20 +21,11 @@ pub(crate) use model::{Item, ItemId, ItemPatch, NewItem};
 
 use crate::app::App;
 use crate::auth::Principal;
+use crate::once::{self, Made};
+use crate::paging;
+use crate::preconditions::{OVERTAKEN_MAX, Tags, unless_known};
 use crate::problem::{ApiError, FieldError, Problem};
-use crate::storage::{IdempotentRequest, New, Once};
-
-/// The page size when none is asked for.
-const PAGE_SIZE_DEFAULT: u32 = 20;
-/// The largest page: bounds the memory and time of one request.
-const PAGE_SIZE_MAX: u32 = 100;
-/// draft-ietf-httpapi-idempotency-key-header leaves the length open; a UUID has 36.
-const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// On an answer that was given before.
-const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// With `If-Match: *` a change is tried again on top of another's this many times.
-const OVERTAKEN_MAX: usize = 5;
+use crate::storage::New;
 
 /// The routes of this resource.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -73,63 +63,28 @@ async fn create(
     body: Result<Json<NewItem>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(new) = body?;
-    let Some(key) = headers.get(IDEMPOTENCY_KEY) else {
-        let item = new.check().map_err(ApiError::InvalidFields)?;
-        app.store.insert(New::Item(&item)).await?;
+    let item = new.clone().check().map_err(ApiError::InvalidFields)?;
+    let principal = principal.as_deref();
+    once::create(&app, principal, &headers, &new, item, |app| {
         app.metrics.items_created.inc();
-        return Ok(created(&item));
-    };
-    let key = key
-        .to_str()
-        .ok()
-        .filter(|key| (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()))
-        .ok_or_else(|| {
-            ApiError::BadRequest(format!(
-                "The header Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible \
-                 ASCII characters."
-            ))
-        })?;
-    let request = IdempotentRequest {
-        principal: principal.map_or_else(|| "anonymous".into(), |found| found.0.name),
-        key: key.to_owned(),
-        // Of the values, so that blanks between them make no difference.
-        fingerprint: Sha256::digest(serde_json::to_vec(&new).map_err(|error| {
-            ApiError::Internal {
-                cause: format!("a body that was read cannot be written: {error}"),
-            }
-        })?)
-        .into(),
-    };
-    let item = new.check().map_err(ApiError::InvalidFields)?;
-    let answer = serde_json::to_string(&item).map_err(|error| ApiError::Internal {
-        cause: format!("an item cannot be written: {error}"),
-    })?;
-    match app
-        .store
-        .insert_once(New::Item(&item), &request, &answer)
-        .await?
-    {
-        Once::Done => {
-            app.metrics.items_created.inc();
-            Ok(created(&item))
-        }
-        Once::Before(answer) => {
-            let item: Item = serde_json::from_str(&answer).map_err(|error| ApiError::Internal {
-                cause: format!("a stored answer cannot be read: {error}"),
-            })?;
-            let replayed = [(IDEMPOTENCY_REPLAYED, "true")];
-            Ok((replayed, created(&item)).into_response())
-        }
-        Once::Conflict => Err(ApiError::IdempotencyConflict),
-    }
+    })
+    .await
 }
 
-fn created(item: &Item) -> Response {
-    let headers = [
-        (header::LOCATION, format!("/items/{}", item.id)),
-        (header::ETAG, item.etag()),
-    ];
-    (StatusCode::CREATED, headers, Json(item)).into_response()
+impl Made for Item {
+    const PATH: &'static str = "/items";
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn version(&self) -> i64 {
+        self.version
+    }
+
+    fn as_new(&self) -> New<'_> {
+        New::Item(self)
+    }
 }
 
 fn with_etag(item: &Item) -> Response {
@@ -163,13 +118,7 @@ async fn read(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
     let item = find(&app, id).await?;
-    let etag = item.etag();
-    let unchanged = Tags::from(&headers, &header::IF_NONE_MATCH)
-        .is_some_and(|tags| tags.contains_weakly(&etag));
-    if unchanged {
-        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
-    }
-    Ok(with_etag(&item))
+    Ok(unless_known(&headers, item.etag(), &item))
 }
 
 /// Puts other values in place of all of an item's.
@@ -260,7 +209,7 @@ async fn remove(
     let tags = Tags::required(&headers)?;
     let mut item = find(&app, id).await?;
     for _ in 0..OVERTAKEN_MAX {
-        tags.must_contain(&item)?;
+        tags.must_contain(&item.etag())?;
         if app.store.delete_item(item.id, item.version).await? {
             return Ok(StatusCode::NO_CONTENT);
         }
@@ -283,7 +232,7 @@ async fn update(
     let tags = Tags::required(headers)?;
     let mut old = find(app, id).await?;
     for _ in 0..OVERTAKEN_MAX {
-        tags.must_contain(&old)?;
+        tags.must_contain(&old.etag())?;
         let id = old.id;
         let item = change(old).map_err(ApiError::InvalidFields)?;
         if app.store.update_item(&item).await? {
@@ -298,43 +247,6 @@ async fn find(app: &App, id: Result<Path<String>, PathRejection>) -> Result<Item
     let Path(id) = id?;
     let id = ItemId::parse(&id).ok_or(ApiError::ItemNotFound)?;
     app.store.item(id).await?.ok_or(ApiError::ItemNotFound)
-}
-
-/// The entity tags of a precondition (RFC 9110 §13.1), several headers taken as one list.
-struct Tags(Vec<String>);
-
-impl Tags {
-    fn from(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
-        // Ours hold no comma, so none of a caller's that could match does.
-        let tags: Vec<_> = headers
-            .get_all(name)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|text| text.split(','))
-            .map(|tag| tag.trim().to_owned())
-            .collect();
-        headers.contains_key(name).then_some(Self(tags))
-    }
-
-    fn required(headers: &HeaderMap) -> Result<Self, ApiError> {
-        Self::from(headers, &header::IF_MATCH).ok_or(ApiError::PreconditionRequired)
-    }
-
-    /// Strong comparison: what a weak tag names is not surely the same state.
-    fn must_contain(&self, item: &Item) -> Result<(), ApiError> {
-        let etag = item.etag();
-        if self.0.iter().any(|tag| tag == "*" || *tag == etag) {
-            Ok(())
-        } else {
-            Err(ApiError::PreconditionFailed)
-        }
-    }
-
-    fn contains_weakly(&self, etag: &str) -> bool {
-        self.0
-            .iter()
-            .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
-    }
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -381,42 +293,16 @@ async fn list(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<Page>, ApiError> {
     let Query(query) = query?;
-    let limit = query.limit.unwrap_or(PAGE_SIZE_DEFAULT);
-    if !(1..=PAGE_SIZE_MAX).contains(&limit) {
-        return Err(ApiError::BadRequest(format!(
-            "The parameter limit must be from 1 to {PAGE_SIZE_MAX}."
-        )));
-    }
-    let cursor = match query.cursor.as_deref() {
-        None | Some("") => None,
-        Some(text) => Some(Cursor::parse(text).ok_or_else(|| {
-            ApiError::BadRequest(
-                "The parameter cursor is not one that this service gave out; \
-                 start again without it."
-                    .into(),
-            )
-        })?),
-    };
-    let order = match query.sort.as_deref() {
-        None => Order::default(),
-        Some(text) => Order::parse(text).ok_or_else(|| {
-            ApiError::BadRequest("The parameter sort must be created_at or -created_at.".to_owned())
-        })?,
-    };
+    let limit = paging::limit(query.limit)?;
     let listing = Listing {
-        cursor,
-        order,
+        cursor: paging::cursor(query.cursor.as_deref())?,
+        order: paging::order(query.sort.as_deref())?,
         name_contains: query.name_contains.filter(|text| !text.is_empty()),
         created_from: query.created_from,
         created_before: query.created_before,
     };
     // One more than asked for tells whether there is a next page.
-    let mut found = app.store.items(&listing, limit + 1).await?;
-    let has_more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let next_cursor = found.last().filter(|_| has_more).map(|(cursor, _)| *cursor);
-    Ok(Json(Page {
-        items: found.into_iter().map(|(_, item)| item).collect(),
-        next_cursor,
-    }))
+    let found = app.store.items(&listing, limit + 1).await?;
+    let (items, next_cursor) = paging::cut(found, limit);
+    Ok(Json(Page { items, next_cursor }))
 }

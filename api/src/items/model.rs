@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::fields::{Fields, now};
+use crate::preconditions;
 use crate::problem::FieldError;
 
 /// Enough for any name, and an index entry stays small.
@@ -80,7 +82,7 @@ pub(crate) struct Item {
 impl Item {
     /// The strong entity tag of this state of the item (RFC 9110 §8.8.3).
     pub(crate) fn etag(&self) -> String {
-        format!("\"{}\"", self.version)
+        preconditions::etag(self.version)
     }
 }
 
@@ -135,43 +137,11 @@ impl NewItem {
     }
 
     fn fields(self) -> Result<(String, Option<String>), Vec<FieldError>> {
-        let mut errors = Vec::new();
-        let name = self.name.trim();
-        if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
-            errors.push(FieldError {
-                pointer: "/name",
-                detail: format!("must have 1 to {NAME_CHARS_MAX} characters"),
-            });
-        }
-        if name.chars().any(char::is_control) {
-            errors.push(FieldError {
-                pointer: "/name",
-                detail: "must not contain control characters".into(),
-            });
-        }
+        let mut fields = Fields::default();
+        let name = fields.line("/name", &self.name, NAME_CHARS_MAX);
         let description = self.description.unwrap_or_default();
-        if description.chars().count() > DESCRIPTION_CHARS_MAX {
-            errors.push(FieldError {
-                pointer: "/description",
-                detail: format!("must have at most {DESCRIPTION_CHARS_MAX} characters"),
-            });
-        }
-        if description
-            .chars()
-            .any(|c| c.is_control() && c != '\n' && c != '\t')
-        {
-            errors.push(FieldError {
-                pointer: "/description",
-                detail: "must not contain control characters except newline and tab".into(),
-            });
-        }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        Ok((
-            name.to_owned(),
-            Some(description).filter(|text| !text.is_empty()),
-        ))
+        let description = fields.text("/description", description, DESCRIPTION_CHARS_MAX);
+        fields.finish((name, Some(description).filter(|text| !text.is_empty())))
     }
 }
 
@@ -222,12 +192,6 @@ fn present<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
-}
-
-/// The present time as it is stored: to the millisecond.
-fn now() -> Timestamp {
-    let now = Timestamp::now();
-    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod access;
 mod database;
 mod faults;
 mod flags;
+mod generation;
 mod oidc;
 mod reader;
 
@@ -21,6 +22,7 @@ use tracing::level_filters::LevelFilter;
 pub use database::{Backend, DatabaseUrl};
 pub use faults::Faults;
 pub use flags::{FlagSettings, Unleash};
+pub use generation::{ContentPlace, Generation, Vendor};
 pub use oidc::Oidc;
 
 use access::{check_admin_key, parse_origins};
@@ -56,6 +58,7 @@ const KNOWN: &[&[&str]] = &[
     oidc::NAMES,
     flags::NAMES,
     faults::NAMES,
+    generation::NAMES,
 ];
 
 fn is_known(name: &str) -> bool {
@@ -105,6 +108,8 @@ pub struct Settings {
     /// or a connection inside it, so that those get their own, clearer answer, and shorter
     /// than the 60 s of an AWS load balancer.
     pub request_time_max: Duration,
+    /// How content is generated.
+    pub generation: Generation,
     /// What goes wrong on purpose; all off unless rehearsal is on.
     pub faults: Faults,
     /// Variables with our prefix that this release does not know. They do not stop the
@@ -130,13 +135,18 @@ impl Settings {
     pub fn from_env() -> Result<Self, Vec<SettingsError>> {
         let mut variables = Vec::new();
         let mut errors = Vec::new();
-        for (name, value) in std::env::vars_os() {
-            let Some(name) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else {
-                continue;
-            };
+        let of_vendors = generation::VENDOR_NAMES
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), std::env::var_os(name)?)));
+        let own = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.to_str()?.strip_prefix(PREFIX)?;
+            Some((name.to_owned(), value))
+        });
+        // Behind our own names, which are found first.
+        for (name, value) in own.chain(of_vendors) {
             match value.into_string() {
-                Ok(value) => variables.push((name.to_owned(), value)),
-                Err(_) => errors.push(mistake(name, "is not valid UTF-8")),
+                Ok(value) => variables.push((name, value)),
+                Err(_) => errors.push(mistake(&name, "is not valid UTF-8")),
             }
         }
         let file = variables
@@ -229,6 +239,7 @@ impl Settings {
         let flags = flags::read(&mut reader);
         let rate_default = if auth_required { 200 } else { 0 };
         let rate = reader.number("RATE_LIMIT_PER_SECOND", rate_default, 1_000_000);
+        let generation = generation::read(&mut reader, is_open_by_default);
         let faults = if rehearsal {
             faults::read(&mut reader)
         } else {
@@ -253,6 +264,7 @@ impl Settings {
             rate_limit_per_second: u32::try_from(rate).ok().and_then(NonZeroU32::new),
             cors_origins,
             request_time_max: Duration::from_secs(request_seconds),
+            generation,
             faults,
             unknown: variables
                 .iter()

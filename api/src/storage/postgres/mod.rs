@@ -5,7 +5,10 @@
 //! in between meets the other one only when it starts again.
 
 mod items;
+mod jobs;
 mod keys;
+mod locations;
+mod prompts;
 
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -119,10 +122,16 @@ impl Store for PostgresStore {
     }
 
     async fn insert(&self, new: New<'_>) -> Result<(), StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(|e| self.error(&e))?;
-        insert(&mut connection, new)
-            .await
-            .map_err(|e| self.error(&e))
+        let store = async {
+            // One statement commits by itself, without the two round trips of a transaction.
+            if let New::Item(item) = new {
+                return items::insert(&mut *self.pool.acquire().await?, item).await;
+            }
+            let mut transaction = self.pool.begin().await?;
+            insert(&mut transaction, new).await?;
+            transaction.commit().await
+        };
+        store.await.map_err(|e: sqlx::Error| self.error(&e))
     }
 
     async fn insert_once(
@@ -207,6 +216,9 @@ async fn applied(connection: &mut PgConnection) -> Result<Vec<migrations::Applie
 async fn insert(connection: &mut PgConnection, new: New<'_>) -> Result<(), sqlx::Error> {
     match new {
         New::Item(item) => items::insert(connection, item).await,
+        New::Prompt(prompt) => prompts::insert(connection, prompt).await,
+        New::Location(location) => locations::insert(connection, location).await,
+        New::Job(job) => jobs::insert(connection, job).await,
     }
 }
 

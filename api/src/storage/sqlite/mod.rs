@@ -4,7 +4,10 @@
 //! on a local disk (sqlite.org/wal.html): not on NFS or EFS with tasks on several hosts.
 
 mod items;
+mod jobs;
 mod keys;
+mod locations;
+mod prompts;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -112,10 +115,12 @@ impl Store for SqliteStore {
     }
 
     async fn insert(&self, new: New<'_>) -> Result<(), StoreError> {
-        let mut connection = self.writer.acquire().await.map_err(|e| self.error(&e))?;
-        insert(&mut connection, new)
-            .await
-            .map_err(|e| self.error(&e))
+        let store = async {
+            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+            insert(&mut transaction, new).await?;
+            transaction.commit().await
+        };
+        store.await.map_err(|e: sqlx::Error| self.error(&e))
     }
 
     async fn insert_once(
@@ -301,6 +306,9 @@ impl SchemaError {
 async fn insert(connection: &mut SqliteConnection, new: New<'_>) -> Result<(), sqlx::Error> {
     match new {
         New::Item(item) => items::insert(connection, item).await,
+        New::Prompt(prompt) => prompts::insert(connection, prompt).await,
+        New::Location(location) => locations::insert(connection, location).await,
+        New::Job(job) => jobs::insert(connection, job).await,
     }
 }
 

@@ -6,6 +6,8 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
+use self::queue::*;
+use self::texts::*;
 use super::postgres::PostgresStore;
 use super::sqlite::SqliteStore;
 use super::{IdempotentRequest, New, Once, Schema, Store};
@@ -13,8 +15,10 @@ use crate::auth::{ApiKey, Role, Scope, Scopes};
 use crate::items::{Cursor, Item, Listing, NewItem, Order};
 use crate::settings::DatabaseUrl;
 
-#[path = "../../tests/stories/support/postgres.rs"]
+mod queue;
+#[path = "../../../tests/stories/support/postgres.rs"]
 mod server;
+mod texts;
 
 /// A way to open stores on one database, which ends with it.
 struct Database {
@@ -83,6 +87,23 @@ on_each_backend!(
     of_many_requests_with_one_key_at_a_time_one_has_its_effect,
     api_keys_are_kept_used_and_revoked,
     an_item_of_the_release_before_has_version_1,
+    every_version_of_a_prompt_is_kept,
+    of_two_versions_on_one_only_one_becomes_the_next,
+    locations_are_changed_found_and_removed,
+    a_key_makes_one_job,
+    a_job_goes_from_queued_to_stored_content,
+    of_many_workers_one_gets_a_job,
+    many_workers_share_many_jobs_and_miss_none,
+    a_job_whose_worker_is_lost_is_claimed_again_after_the_lease,
+    a_lease_that_is_held_is_not_taken,
+    a_job_that_failed_waits_for_its_next_attempt,
+    a_job_that_loses_its_worker_too_often_is_dead,
+    a_job_handed_back_has_its_attempt_back,
+    a_job_that_waits_is_called_off_at_once,
+    of_a_running_job_that_is_called_off_its_worker_hears,
+    a_job_called_off_whose_worker_is_lost_is_cancelled,
+    jobs_are_listed_by_state_and_location,
+    the_queue_is_counted,
 );
 
 fn item(name: &str) -> Item {
