@@ -11,8 +11,10 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::Doorkeeper;
 use crate::faults::Misbehaviour;
 use crate::flags::Flags;
+use crate::items::ItemCache;
 use crate::jobs::{Signals, Tools};
 use crate::metrics::Metrics;
+use crate::otlp::Traces;
 use crate::rate_limit::RateLimit;
 use crate::settings::{Generation, Settings};
 use crate::storage::Store;
@@ -29,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) faults: Misbehaviour,
     pub(crate) door: Doorkeeper,
     pub(crate) flags: Flags,
+    pub(crate) cache: Option<ItemCache>,
+    pub(crate) traces: Option<Traces>,
     /// Nothing where callers may send as much as they like.
     pub(crate) rate_limit: Option<RateLimit>,
     /// The origins whose pages may read our answers.
@@ -72,10 +76,23 @@ impl App {
             started_at: Timestamp::now(),
             started: Instant::now(),
         };
-        let metrics = Metrics::new(&about);
+        // Both are extras: without them the service serves.
+        let cache = settings.cache.as_ref().and_then(|cache| {
+            ItemCache::new(cache, request_time_max)
+                .inspect_err(|error| tracing::error!(%error, "nothing is cached"))
+                .ok()
+        });
+        let traces = settings.otlp.as_ref().and_then(|otlp| {
+            Traces::new(otlp, &about)
+                .inspect_err(|error| tracing::error!(error, "no traces are sent"))
+                .ok()
+        });
+        let metrics = Metrics::new(&about, cache.as_ref().map(ItemCache::collector));
         Self(Arc::new(Shared {
             tools: Tools::new(&settings.generation, &metrics.calls),
             metrics,
+            cache,
+            traces,
             about,
             store,
             faults: Misbehaviour::new(settings.faults.clone()),

@@ -73,7 +73,8 @@ pub(crate) trait Dependency: Send + Sync {
 }
 
 /// Everything that is tried, in the order of the report. A new dependency is added here.
-const DEPENDENCIES: [&dyn Dependency; 4] = [&Database, &Content, &TavilySearch, &GeminiModel];
+const DEPENDENCIES: [&dyn Dependency; 5] =
+    [&Database, &Content, &TavilySearch, &GeminiModel, &Redis];
 
 /// Tries all dependencies at the same time, each within its own limit.
 pub(crate) async fn run(app: &App) -> Report {
@@ -113,6 +114,23 @@ impl<E: std::fmt::Display> From<Result<&'static str, E>> for Finding {
         match outcome {
             Ok(detail) => Self::Ok(detail.to_owned()),
             Err(error) => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+/// An answer from the cache.
+struct Redis;
+
+#[async_trait]
+impl Dependency for Redis {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    async fn probe(&self, app: &App) -> Finding {
+        match &app.cache {
+            None => Finding::NotConfigured("OPSCONSOLE_API_REDIS_URL"),
+            Some(cache) => cache.probe().await.map(|()| "it answers").into(),
         }
     }
 }

@@ -27,6 +27,7 @@ mod metrics;
 mod observe;
 mod once;
 mod openapi;
+mod otlp;
 mod paging;
 mod preconditions;
 mod problem;
@@ -49,8 +50,8 @@ use tracing::level_filters::LevelFilter;
 pub use cli::main as command_line;
 pub use server::{StartError, run};
 pub use settings::{
-    Backend, ContentPlace, DatabaseUrl, Faults, FlagSettings, Generation, Oidc, PREFIX, Settings,
-    SettingsError, Unleash, Vendor,
+    Backend, Cache, ContentPlace, DatabaseUrl, Faults, FlagSettings, Generation, Oidc, Otlp,
+    PREFIX, Settings, SettingsError, Unleash, Vendor,
 };
 
 /// The answer of `main` to settings that are wrong.

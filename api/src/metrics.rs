@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
+use prometheus::core::Collector;
 use prometheus::{
     Counter, Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     Opts, Registry, TextEncoder,
@@ -43,7 +44,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new(about: &About) -> Self {
+    pub(crate) fn new(about: &About, cache: Option<Box<dyn Collector>>) -> Self {
         let build = Opts::new(
             "opsconsole_api_build_info",
             "Which release this is; always 1.",
@@ -107,7 +108,7 @@ impl Metrics {
             "When this process started, in seconds since 1970.",
         ));
         start.set(about.started_at.as_second());
-        let collectors: [Box<dyn prometheus::core::Collector>; 11] = [
+        let collectors: [Box<dyn Collector>; 11] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.seconds.clone()),
             Box::new(metrics.in_flight.clone()),
@@ -121,7 +122,7 @@ impl Metrics {
             Box::new(start),
         ];
         let others = metrics.jobs.collectors().into_iter();
-        let others = others.chain([metrics.calls.collector()]);
+        let others = others.chain([metrics.calls.collector()]).chain(cache);
         for collector in collectors.into_iter().chain(others) {
             made(metrics.registry.register(collector));
         }

@@ -11,9 +11,10 @@ use crate::app::App;
 use crate::auth::Principal;
 use crate::browsers;
 use crate::health::PROBES;
+use crate::otlp::RequestSpan;
 use crate::problem::{self, ApiError, Cause};
 use crate::request_id::{self, RequestId};
-use crate::trace::TraceId;
+use crate::trace::{Parent, TraceId};
 
 /// Path and query together; RFC 9110 §4.1 recommends to take at least 8,000 bytes.
 const URI_BYTES_MAX: usize = 8 * 1024;
@@ -113,6 +114,8 @@ struct Record {
     route: Option<MatchedPath>,
     method: Method,
     path: String,
+    /// Only looked for where traces are sent.
+    parent: Option<Parent>,
     started: Instant,
     is_finished: bool,
 }
@@ -133,6 +136,11 @@ impl Record {
                 .chars()
                 .take(LOGGED_PATH_CHARS_MAX)
                 .collect(),
+            parent: app
+                .traces
+                .is_some()
+                .then(|| Parent::from_headers(request.headers()))
+                .flatten(),
             started: Instant::now(),
             is_finished: false,
         }
@@ -156,6 +164,19 @@ impl Record {
         metrics.record(route, method, status_text(status).as_ref(), duration);
         // Microseconds are as fine as anyone reads them.
         let duration_ms = duration.as_micros() as f64 / 1000.0;
+        if let Some(traces) = &self.app.traces {
+            traces.record(&RequestSpan {
+                trace: self.trace.as_str(),
+                parent: self.parent.as_ref(),
+                request_id: self.id.as_str(),
+                method,
+                route,
+                path: &self.path,
+                status,
+                duration,
+                error,
+            });
+        }
         macro_rules! line {
             ($level:expr) => {
                 tracing::event!(

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::app::App;
 use crate::jobs::Workers;
+use crate::otlp::Traces;
 use crate::router::{operator_router, router};
 use crate::settings::Settings;
 use crate::stop::{self, Stop};
@@ -123,6 +124,11 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
     if !drained {
         let requests = app.metrics.in_flight.get();
         tracing::warn!(requests, "requests were cut off: the drain time has passed");
+    }
+    if app.traces.is_some() {
+        let app = app.clone();
+        let sending = tokio::task::spawn_blocking(move || app.traces.as_ref().map(Traces::finish));
+        let _ = timeout(CLOSE_TIME_MAX, sending).await;
     }
     // The next process repairs what is left undone here.
     let _ = timeout(CLOSE_TIME_MAX, app.store.close()).await;

@@ -43,6 +43,31 @@ impl TraceId {
     }
 }
 
+/// The caller's own span.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parent {
+    /// 16 lower-case hex digits, not all zero.
+    pub(crate) span: String,
+    /// Whether the caller keeps this trace.
+    pub(crate) is_sampled: bool,
+}
+
+impl Parent {
+    /// The span that the request was sent in, where its header is valid.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
+        let mut values = headers.get_all(HEADER).iter();
+        let only = values.next().filter(|_| values.next().is_none())?;
+        let text = only.to_str().ok()?;
+        parse(text)?;
+        let mut parts = text.split('-').skip(2);
+        let (span, flags) = (parts.next()?, parts.next()?);
+        Some(Self {
+            span: span.to_owned(),
+            is_sampled: u8::from_str_radix(flags, 16).ok()? & 1 == 1,
+        })
+    }
+}
+
 /// `version-traceid-parentid-flags` (§3.2). Later versions may add fields at the end, and
 /// version ff is forbidden.
 fn parse(text: &str) -> Option<TraceId> {

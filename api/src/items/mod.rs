@@ -1,5 +1,6 @@
 //! The resource `/items`: create, read, replace, change, delete one; page through all.
 
+mod cache;
 mod cursor;
 mod listing;
 mod model;
@@ -15,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use cache::ItemCache;
 pub(crate) use cursor::Cursor;
 pub(crate) use listing::{Listing, Order};
 pub(crate) use model::{Item, ItemId, ItemPatch, NewItem};
@@ -117,7 +119,7 @@ async fn read(
     headers: HeaderMap,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
-    let item = find(&app, id).await?;
+    let item = find_often(&app, id).await?;
     Ok(unless_known(&headers, item.etag(), &item))
 }
 
@@ -210,6 +212,9 @@ async fn remove(
     let mut item = find(&app, id).await?;
     for _ in 0..OVERTAKEN_MAX {
         tags.must_contain(&item.etag())?;
+        if let Some(cache) = &app.cache {
+            cache.expect_gone(item.id).await;
+        }
         if app.store.delete_item(item.id, item.version).await? {
             return Ok(StatusCode::NO_CONTENT);
         }
@@ -232,15 +237,35 @@ async fn update(
     let tags = Tags::required(headers)?;
     let mut old = find(app, id).await?;
     for _ in 0..OVERTAKEN_MAX {
-        tags.must_contain(&old.etag())?;
-        let id = old.id;
+        let (id, etag) = (old.id, old.etag());
+        // Preconditions come after all other checks (RFC 9110 §13.2.1).
         let item = change(old).map_err(ApiError::InvalidFields)?;
+        tags.must_contain(&etag)?;
+        if let Some(cache) = &app.cache {
+            cache.expect(id, item.version).await;
+        }
         if app.store.update_item(&item).await? {
             return Ok(with_etag(&item));
         }
         old = app.store.item(id).await?.ok_or(ApiError::ItemNotFound)?;
     }
     Err(ApiError::PreconditionFailed)
+}
+
+/// Like [`find`], from the cache where there is one. Only for those who read: a change is
+/// made of what the database has.
+async fn find_often(app: &App, id: Result<Path<String>, PathRejection>) -> Result<Item, ApiError> {
+    let Some(cache) = &app.cache else {
+        return find(app, id).await;
+    };
+    let Path(text) = id?;
+    let id = ItemId::parse(&text).ok_or(ApiError::ItemNotFound)?;
+    if let Some(item) = cache.get(id).await {
+        return Ok(item);
+    }
+    let item = app.store.item(id).await?.ok_or(ApiError::ItemNotFound)?;
+    cache.keep(&item).await;
+    Ok(item)
 }
 
 async fn find(app: &App, id: Result<Path<String>, PathRejection>) -> Result<Item, ApiError> {

@@ -139,9 +139,10 @@ async fn replace(
     let tags = Tags::required(&headers)?;
     let mut old = find(&app, id).await?;
     for _ in 0..OVERTAKEN_MAX {
-        tags.must_contain(&old.etag())?;
-        let id = old.id;
+        let (id, etag) = (old.id, old.etag());
+        // Preconditions come after all other checks (RFC 9110 §13.2.1).
         let location = new.clone().replace(old).map_err(ApiError::InvalidFields)?;
+        tags.must_contain(&etag)?;
         if app.store.update_location(&location).await? {
             return Ok(unless_known(&HeaderMap::new(), location.etag(), &location));
         }

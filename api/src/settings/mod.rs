@@ -1,11 +1,13 @@
 //! Settings from the environment and a file, validated at start with every mistake listed at once.
 
 mod access;
+mod cache;
 mod database;
 mod faults;
 mod flags;
 mod generation;
 mod oidc;
+mod otlp;
 mod reader;
 
 #[cfg(test)]
@@ -19,11 +21,13 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tracing::level_filters::LevelFilter;
 
+pub use cache::Cache;
 pub use database::{Backend, DatabaseUrl};
 pub use faults::Faults;
 pub use flags::{FlagSettings, Unleash};
 pub use generation::{ContentPlace, Generation, Vendor};
 pub use oidc::Oidc;
+pub use otlp::Otlp;
 
 use access::{check_admin_key, parse_origins};
 use reader::{Reader, file_pairs, mistake};
@@ -57,6 +61,8 @@ const KNOWN: &[&[&str]] = &[
     access::NAMES,
     oidc::NAMES,
     flags::NAMES,
+    cache::NAMES,
+    otlp::NAMES,
     faults::NAMES,
     generation::NAMES,
 ];
@@ -100,6 +106,10 @@ pub struct Settings {
     pub oidc: Option<Oidc>,
     /// What is switched on, and who decides it.
     pub flags: FlagSettings,
+    /// Where hot reads are kept; nothing means nowhere.
+    pub cache: Option<Cache>,
+    /// Where traces are sent; nothing means nowhere.
+    pub otlp: Option<Otlp>,
     /// Requests a second that each caller may send; nothing means no limit.
     pub rate_limit_per_second: Option<NonZeroU32>,
     /// Origins whose pages may read our answers.
@@ -237,6 +247,8 @@ impl Settings {
             });
         let oidc = oidc::read(&mut reader, environment == "dev" || local_cloud);
         let flags = flags::read(&mut reader);
+        let cache = cache::read(&mut reader);
+        let otlp = otlp::read(&mut reader);
         let rate_default = if auth_required { 200 } else { 0 };
         let rate = reader.number("RATE_LIMIT_PER_SECOND", rate_default, 1_000_000);
         let generation = generation::read(&mut reader, is_open_by_default);
@@ -261,6 +273,8 @@ impl Settings {
             admin_key,
             oidc,
             flags,
+            cache,
+            otlp,
             rate_limit_per_second: u32::try_from(rate).ok().and_then(NonZeroU32::new),
             cors_origins,
             request_time_max: Duration::from_secs(request_seconds),

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod caching;
 mod callers;
 mod changes;
 mod contract;
@@ -18,3 +19,4 @@ mod problems;
 mod releases;
 mod stopping;
 mod tokens;
+mod traces;

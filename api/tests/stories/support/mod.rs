@@ -2,6 +2,7 @@
 
 pub mod local_server;
 pub mod postgres;
+pub mod redis;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
