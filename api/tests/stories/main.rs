@@ -4,6 +4,7 @@ mod support;
 
 mod callers;
 mod changes;
+mod content;
 mod contract;
 mod database;
 mod faults;
