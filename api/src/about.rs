@@ -2,17 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::auth::Principal;
+use crate::flags::Flag;
 
 /// The name in answers and metrics.
 pub(crate) const SERVICE: &str = "opsconsole-api";
+
+/// This process among others of the service: the host and the process id.
+pub(crate) fn instance() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}:{}", host.trim(), std::process::id())
+}
 
 /// The routes that customers call.
 pub(crate) fn business_routes() -> OpenApiRouter<App> {
@@ -92,9 +100,16 @@ async fn index(State(app): State<App>) -> Json<Index> {
     operation_id = "hello",
     responses((status = 200, description = "The greeting.", body = Greeting)),
 )]
-async fn hello(State(app): State<App>) -> Json<Greeting> {
+async fn hello(State(app): State<App>, principal: Option<Extension<Principal>>) -> Json<Greeting> {
+    let caller = principal.map_or_else(|| "anonymous".into(), |found| found.0.name);
+    let environment = &app.about.environment;
+    let message = if app.flags.is_on(Flag::GreetCaller, &caller) {
+        format!("Hello {caller}, from {environment}")
+    } else {
+        format!("Hello from {environment}")
+    };
     Json(Greeting {
-        message: format!("Hello from {}", app.about.environment),
+        message,
         version: app.about.release.clone(),
         environment: app.about.environment.clone(),
         timestamp: format!("{:.3}", jiff::Timestamp::now()),

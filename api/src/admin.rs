@@ -39,7 +39,7 @@ struct NewKey {
     name: String,
     role: Role,
     /// What the key may do of what its role may; all of it where left out or null.
-    #[schema(value_type = Option<Vec<Scope>>)]
+    #[schema(value_type = Option<Vec<Scope>>, min_items = 1)]
     scopes: Option<Scopes>,
     /// When the key ends by itself; must be in the future.
     #[schema(value_type = Option<String>, format = DateTime)]

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::Doorkeeper;
 use crate::faults::Misbehaviour;
+use crate::flags::Flags;
 use crate::jobs::{Signals, Tools};
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimit;
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) faults: Misbehaviour,
     pub(crate) door: Doorkeeper,
+    pub(crate) flags: Flags,
     /// Nothing where callers may send as much as they like.
     pub(crate) rate_limit: Option<RateLimit>,
     /// The origins whose pages may read our answers.
@@ -77,7 +79,8 @@ impl App {
             about,
             store,
             faults: Misbehaviour::new(settings.faults.clone()),
-            door: Doorkeeper::new(settings.auth_required, settings.admin_key.as_ref()),
+            door: Doorkeeper::new(settings),
+            flags: Flags::new(&settings.flags, &settings.environment),
             rate_limit: settings.rate_limit_per_second.map(RateLimit::new),
             cors_origins: settings.cors_origins.clone(),
             migration_wanted: Notify::new(),

@@ -16,6 +16,7 @@ mod content;
 mod docs;
 mod faults;
 mod fields;
+mod flags;
 mod health;
 mod ids;
 mod items;
@@ -48,7 +49,8 @@ use tracing::level_filters::LevelFilter;
 pub use cli::main as command_line;
 pub use server::{StartError, run};
 pub use settings::{
-    Backend, ContentPlace, DatabaseUrl, Faults, Generation, PREFIX, Settings, SettingsError, Vendor,
+    Backend, ContentPlace, DatabaseUrl, Faults, FlagSettings, Generation, Oidc, PREFIX, Settings,
+    SettingsError, Unleash, Vendor,
 };
 
 /// The answer of `main` to settings that are wrong.

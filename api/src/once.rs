@@ -55,6 +55,7 @@ pub(crate) async fn create<T: Made>(
         .to_str()
         .ok()
         .filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()))
+        .filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic()))
         .ok_or_else(|| {
             ApiError::BadRequest(format!(
                 "The header Idempotency-Key must have 1 to {KEY_BYTES_MAX} visible ASCII \

@@ -5,7 +5,7 @@ use axum::http::Method;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::{Object, SchemaType, Type};
+use utoipa::openapi::schema::{Object, Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     Components, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
@@ -147,6 +147,16 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
 }
 
 fn describe(operation: &mut Operation, method: &Method, path: &str, is_limited: bool) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        // What may be left out is not null when it is sent: headers and queries know no null.
+        if let RefOr::T(parameter) = parameter
+            && let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
+            && let SchemaType::Array(kinds) = &schema.schema_type
+            && let Some(kind) = kinds.iter().find(|kind| **kind != Type::Null)
+        {
+            schema.schema_type = SchemaType::Type(kind.clone());
+        }
+    }
     let mut statuses = vec!["414", "431", "500", "503"];
     if operation.parameters.is_some() {
         statuses.push("400");

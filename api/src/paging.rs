@@ -37,7 +37,7 @@ pub(crate) fn cursor(text: Option<&str>) -> Result<Option<Cursor>, ApiError> {
 /// The order of a list.
 pub(crate) fn order(text: Option<&str>) -> Result<Order, ApiError> {
     match text {
-        None | Some("") => Ok(Order::default()),
+        None => Ok(Order::default()),
         Some(text) => Order::parse(text).ok_or_else(|| {
             ApiError::BadRequest("The parameter sort must be created_at or -created_at.".to_owned())
         }),

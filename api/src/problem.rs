@@ -202,12 +202,8 @@ impl ApiError {
             Self::Unauthenticated(refusal) => (
                 S::UNAUTHORIZED,
                 "unauthenticated",
-                "This needs an API key",
-                match refusal {
-                    Refusal::Missing => "Send the header Authorization: Bearer with an API key.",
-                    Refusal::Invalid => "The credential is not one that this service accepts.",
-                    Refusal::Expired => "The credential has expired. Ask for a new one.",
-                },
+                "This needs a credential",
+                refused(*refusal),
             ),
             Self::Forbidden(scope) => (
                 S::FORBIDDEN,
@@ -339,6 +335,23 @@ impl ApiError {
     }
 }
 
+/// Why a credential was refused, and what to do.
+fn refused(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Missing => {
+            "Send the header Authorization: Bearer with an API key or an access token."
+        }
+        Refusal::Invalid => "The credential is not one that this service accepts.",
+        Refusal::Expired => "The credential has expired. Ask for a new one.",
+        Refusal::NotYetValid => "The token is not valid yet. Check the clock of its issuer.",
+        Refusal::WrongAudience => "The token was made for another service (aud).",
+        Refusal::WrongIssuer => "The token was made by another issuer (iss).",
+        Refusal::UnknownKey => {
+            "The token was signed with a key that its issuer does not publish. Ask for a new one."
+        }
+    }
+}
+
 /// What a credential must have for a right.
 fn needs(scope: Scope) -> &'static str {
     match scope {
@@ -355,7 +368,10 @@ impl IntoResponse for ApiError {
         let (status, name, title, detail) = self.describe();
         let retry_after = self.retry_after_seconds();
         let cause = self.cause();
-        let is_unauthenticated = matches!(self, Self::Unauthenticated(_));
+        let refusal = match self {
+            Self::Unauthenticated(refusal) => Some(refusal),
+            _ => None,
+        };
         let problem = Problem {
             r#type: match name {
                 "about:blank" => name.to_owned(),
@@ -378,9 +394,16 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if is_unauthenticated {
-            let challenge = HeaderValue::from_static("Bearer realm=\"opsconsole-api\"");
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        if let Some(refusal) = refusal {
+            // RFC 6750 §3.1: no error code for those who sent no credential.
+            let challenge = match refusal {
+                Refusal::Missing => "Bearer realm=\"opsconsole-api\"",
+                _ => "Bearer realm=\"opsconsole-api\", error=\"invalid_token\"",
+            };
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static(challenge),
+            );
         }
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());

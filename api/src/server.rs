@@ -101,6 +101,8 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
         let operators = Connections::new(operator_router(app.clone()));
         tokio::spawn(async move { operators.accept_from(&listener).await });
     }
+    let flags = app.clone();
+    tokio::spawn(async move { flags.flags.keep_current().await });
     let workers = Workers::start(&app);
     let stop = tokio::select! {
         stop = stops.recv() => stop.unwrap_or(Stop::Terminated),

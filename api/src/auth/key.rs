@@ -39,16 +39,16 @@ pub(crate) struct ApiKey {
     pub(crate) name: String,
     pub(crate) role: Role,
     /// What the key may do of what its role may; null where all of it.
-    #[schema(value_type = Option<Vec<Scope>>)]
+    #[schema(value_type = Option<Vec<Scope>>, required)]
     pub(crate) scopes: Option<Scopes>,
     #[schema(value_type = String, format = DateTime)]
     pub(crate) created_at: Timestamp,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     pub(crate) expires_at: Option<Timestamp>,
     /// To the minute.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     pub(crate) last_used_at: Option<Timestamp>,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     pub(crate) revoked_at: Option<Timestamp>,
 }
 

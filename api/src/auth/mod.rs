@@ -2,27 +2,38 @@
 
 mod key;
 mod policy;
+mod token;
+
+use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 pub(crate) use key::ApiKey;
 pub(crate) use policy::{Access, Role, Scope, Scopes, required_access};
 
+use token::TokenError;
+
 use crate::app::App;
 use crate::problem::ApiError;
+use crate::settings::Settings;
+
+/// When a token that could not be judged is worth sending again.
+const KEYS_RETRY: Duration = Duration::from_secs(5);
 
 /// Who sends a request, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Principal {
-    /// `anonymous`, `key:<prefix>`, or `bootstrap` for the key of the settings.
+    /// `anonymous`, `key:<prefix>`, `oidc:<subject>`, or `bootstrap` for the key of the
+    /// settings.
     pub(crate) name: String,
-    /// Nothing for those who did not say who they are.
+    /// Nothing for those who did not say who they are, and for those to whom the identity
+    /// provider gave none.
     pub(crate) role: Option<Role>,
     /// Nothing for those who may do all that their role may.
     pub(crate) scopes: Option<Scopes>,
@@ -52,6 +63,14 @@ pub(crate) enum Refusal {
     Invalid,
     /// The credential's time is over.
     Expired,
+    /// The token's time has not come.
+    NotYetValid,
+    /// The token was made for another service.
+    WrongAudience,
+    /// The token was made by another issuer.
+    WrongIssuer,
+    /// The token was signed with a key that the issuer does not publish.
+    UnknownKey,
 }
 
 /// What deciding needs: whether keys are asked for, and those seen lately.
@@ -59,14 +78,21 @@ pub(crate) struct Doorkeeper {
     is_required: bool,
     bootstrap_sha256: Option<[u8; 32]>,
     keys: key::SeenKeys,
+    tokens: Option<token::Tokens>,
 }
 
 impl Doorkeeper {
-    pub(crate) fn new(is_required: bool, bootstrap: Option<&SecretString>) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let bootstrap = settings.admin_key.as_ref();
         Self {
-            is_required,
+            is_required: settings.auth_required,
             bootstrap_sha256: bootstrap.map(|key| Sha256::digest(key.expose_secret()).into()),
             keys: key::SeenKeys::default(),
+            tokens: settings.oidc.clone().and_then(|oidc| {
+                token::Tokens::new(oidc)
+                    .inspect_err(|error| tracing::error!(%error, "tokens are not accepted"))
+                    .ok()
+            }),
         }
     }
 
@@ -99,8 +125,7 @@ pub(crate) async fn authorize(
     if let Access::Scope(scope) = access {
         // Where keys are not asked for, what operators manage still is only for those with one.
         let is_asked = app.door.is_required || scope == Scope::Admin;
-        if is_asked && principal.role.is_none() {
-            let refusal = refusal.unwrap_or(Refusal::Missing);
+        if let (true, Some(refusal)) = (is_asked, refusal) {
             return ApiError::Unauthenticated(refusal).into_response();
         }
         if is_asked && !principal.may(scope) {
@@ -139,8 +164,18 @@ async fn identify(app: &App, headers: &HeaderMap) -> Result<Result<Principal, Re
             }));
         }
     }
-    match token.strip_prefix(key::KEY_START) {
-        Some(text) => Ok(key::identify(app, text).await?),
-        None => Ok(Err(Refusal::Invalid)),
+    if let Some(text) = token.strip_prefix(key::KEY_START) {
+        return Ok(key::identify(app, text).await?);
+    }
+    let Some(tokens) = &app.door.tokens else {
+        return Ok(Err(Refusal::Invalid));
+    };
+    match tokens.identify(token).await {
+        Ok(principal) => Ok(Ok(principal)),
+        Err(TokenError::Refused(refusal)) => Ok(Err(refusal)),
+        Err(TokenError::NoKeys(cause)) => Err(ApiError::Unavailable {
+            cause,
+            retry_after: KEYS_RETRY,
+        }),
     }
 }

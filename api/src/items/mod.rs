@@ -129,7 +129,7 @@ async fn read(
     operation_id = "replace_item",
     params(
         ("id" = String, Path, format = "uuid", description = "The id of the item."),
-        ("If-Match" = Option<String>, Header,
+        ("If-Match" = String, Header,
             description = "The ETag of the state that the change is based on, or `*`. Without it: 428."),
     ),
     request_body = NewItem,
@@ -160,7 +160,7 @@ async fn replace(
     operation_id = "change_item",
     params(
         ("id" = String, Path, format = "uuid", description = "The id of the item."),
-        ("If-Match" = Option<String>, Header,
+        ("If-Match" = String, Header,
             description = "The ETag of the state that the change is based on, or `*`. Without it: 428."),
     ),
     request_body = ItemPatch,
@@ -191,7 +191,7 @@ async fn change(
     operation_id = "delete_item",
     params(
         ("id" = String, Path, format = "uuid", description = "The id of the item."),
-        ("If-Match" = Option<String>, Header,
+        ("If-Match" = String, Header,
             description = "The ETag of the state that the change is based on, or `*`. Without it: 428."),
     ),
     responses(
@@ -274,8 +274,8 @@ struct ListQuery {
 #[derive(Serialize, ToSchema)]
 struct Page {
     items: Vec<Item>,
-    #[schema(value_type = Option<String>)]
     /// Give it as `cursor` to read on; null on the last page.
+    #[schema(value_type = Option<String>, required)]
     next_cursor: Option<Cursor>,
 }
 

@@ -66,6 +66,7 @@ pub(crate) struct Item {
     #[schema(value_type = String, format = "uuid")]
     pub(crate) id: ItemId,
     pub(crate) name: String,
+    #[schema(required)]
     pub(crate) description: Option<String>,
     /// UTC, to the millisecond.
     #[schema(value_type = String, format = DateTime)]

@@ -3,7 +3,9 @@
 mod access;
 mod database;
 mod faults;
+mod flags;
 mod generation;
+mod oidc;
 mod reader;
 
 #[cfg(test)]
@@ -19,7 +21,9 @@ use tracing::level_filters::LevelFilter;
 
 pub use database::{Backend, DatabaseUrl};
 pub use faults::Faults;
+pub use flags::{FlagSettings, Unleash};
 pub use generation::{ContentPlace, Generation, Vendor};
+pub use oidc::Oidc;
 
 use access::{check_admin_key, parse_origins};
 use reader::{Reader, file_pairs, mistake};
@@ -51,6 +55,8 @@ const KNOWN: &[&[&str]] = &[
     ],
     database::NAMES,
     access::NAMES,
+    oidc::NAMES,
+    flags::NAMES,
     faults::NAMES,
     generation::NAMES,
 ];
@@ -90,6 +96,10 @@ pub struct Settings {
     pub auth_required: bool,
     /// A key with the role admin, to make the first API keys with.
     pub admin_key: Option<SecretString>,
+    /// The identity provider whose tokens are accepted beside API keys.
+    pub oidc: Option<Oidc>,
+    /// What is switched on, and who decides it.
+    pub flags: FlagSettings,
     /// Requests a second that each caller may send; nothing means no limit.
     pub rate_limit_per_second: Option<NonZeroU32>,
     /// Origins whose pages may read our answers.
@@ -225,6 +235,8 @@ impl Settings {
                 let checked = check_admin_key(&key, environment == "dev");
                 reader.checked("ADMIN_KEY", checked)
             });
+        let oidc = oidc::read(&mut reader, environment == "dev" || local_cloud);
+        let flags = flags::read(&mut reader);
         let rate_default = if auth_required { 200 } else { 0 };
         let rate = reader.number("RATE_LIMIT_PER_SECOND", rate_default, 1_000_000);
         let folder = database_url.as_ref().and_then(DatabaseUrl::folder);
@@ -248,6 +260,8 @@ impl Settings {
             operator_listen,
             auth_required,
             admin_key,
+            oidc,
+            flags,
             rate_limit_per_second: u32::try_from(rate).ok().and_then(NonZeroU32::new),
             cors_origins,
             request_time_max: Duration::from_secs(request_seconds),

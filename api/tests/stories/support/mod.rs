@@ -1,5 +1,6 @@
 //! A running API process, a client for it, and waits with a deadline.
 
+pub mod local_server;
 pub mod postgres;
 pub mod vendors;
 
