@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::content::{ContentKey, Put};
+use crate::content::{ContentKey, ContentStore, Put};
 use crate::storage::Schema;
 use crate::trace::TraceId;
 use crate::vendors::Errand;
@@ -160,8 +160,7 @@ impl Dependency for Database {
 struct Content;
 
 impl Content {
-    async fn write_and_read(app: &App) -> Result<&'static str, String> {
-        let store = &app.tools.content;
+    async fn write_and_read(store: &dyn ContentStore) -> Result<&'static str, String> {
         let key = ContentKey::of_check();
         let text = Bytes::from_static(b"opsconsole-api check");
         let failed = |step: &str, reason: &dyn std::fmt::Display| format!("{step}: {reason}");
@@ -196,7 +195,10 @@ impl Dependency for Content {
     }
 
     async fn probe(&self, app: &App) -> Finding {
-        Self::write_and_read(app).await.into()
+        match &app.tools.content {
+            None => Finding::NotConfigured("OPSCONSOLE_API_CONTENT_URL"),
+            Some(store) => Self::write_and_read(store.as_ref()).await.into(),
+        }
     }
 }
 

@@ -26,7 +26,8 @@ pub(crate) struct Tools {
     pub(crate) tavily: Option<Tavily>,
     /// Nothing where there is no key.
     pub(crate) gemini: Option<Gemini>,
-    pub(crate) content: Box<dyn ContentStore>,
+    /// Nothing where no place is named.
+    pub(crate) content: Option<Box<dyn ContentStore>>,
 }
 
 impl Tools {
@@ -40,7 +41,10 @@ impl Tools {
             gemini: settings.gemini.as_ref().map(|vendor| {
                 Gemini::new(vendor, &settings.gemini_model, time_max, seconds.clone())
             }),
-            content: content::open(&settings.content, seconds.clone()),
+            content: settings
+                .content
+                .as_ref()
+                .map(|place| content::open(place, seconds.clone())),
         }
     }
 }
@@ -132,9 +136,15 @@ pub(super) async fn attempt(app: &App, job: &Job, claim: Uuid) -> Option<Ending>
 }
 
 async fn generate(app: &App, job: &Job, claim: Uuid) -> Result<StoredContent, Stop> {
+    let (Some(tavily), Some(gemini), Some(content)) =
+        (&app.tools.tavily, &app.tools.gemini, &app.tools.content)
+    else {
+        return Err(dead("this worker is not configured for generating content"));
+    };
+    let content = content.as_ref();
     let key = ContentKey::of_job(job.id);
     if job.attempt > 1
-        && let Some(content) = kept_before(app, &key).await
+        && let Some(content) = kept_before(content, &key).await
     {
         return Ok(content);
     }
@@ -148,9 +158,6 @@ async fn generate(app: &App, job: &Job, claim: Uuid) -> Result<StoredContent, St
         .prompt_version(job.prompt_id, job.prompt_version)
         .await?
         .ok_or_else(|| dead("the version of the prompt is not there"))?;
-    let (Some(tavily), Some(gemini)) = (&app.tools.tavily, &app.tools.gemini) else {
-        return Err(dead("this worker has no keys for Tavily and Gemini"));
-    };
     let errand = Errand {
         trace: TraceId::from_text(&job.trace_id),
     };
@@ -165,7 +172,7 @@ async fn generate(app: &App, job: &Job, claim: Uuid) -> Result<StoredContent, St
 
     step(app, job, claim, JobStep::Storing).await?;
     let document = document(job, location, prompt, found, written);
-    keep(app, &key, &document).await
+    keep(content, &key, &document).await
 }
 
 /// Says where the attempt is, and hears whether to go on.
@@ -183,21 +190,25 @@ async fn step(app: &App, job: &Job, claim: Uuid, step: JobStep) -> Result<(), St
 /// What an attempt before this one has kept, when its worker was killed before it could say
 /// so: it is not generated again. A store that cannot tell (S3 without the right to list
 /// answers 403 to the read of what is not there) is no reason to stop.
-async fn kept_before(app: &App, key: &ContentKey) -> Option<StoredContent> {
-    let bytes = app.tools.content.get(key).await.ok().flatten()?;
+async fn kept_before(content: &dyn ContentStore, key: &ContentKey) -> Option<StoredContent> {
+    let bytes = content.get(key).await.ok().flatten()?;
     let document: Document = serde_json::from_slice(&bytes).ok()?;
     tracing::info!(job = %document.job_id, "the content was stored before");
     Some(stored(key, &bytes, document.model))
 }
 
-async fn keep(app: &App, key: &ContentKey, document: &Document) -> Result<StoredContent, Stop> {
+async fn keep(
+    content: &dyn ContentStore,
+    key: &ContentKey,
+    document: &Document,
+) -> Result<StoredContent, Stop> {
     let bytes: Bytes = serde_json::to_vec(document)
         .map_err(|error| dead(&format!("the content cannot be written: {error}")))?
         .into();
-    match app.tools.content.put_new(key, bytes.clone()).await? {
+    match content.put_new(key, bytes.clone()).await? {
         Put::Stored => Ok(stored(key, &bytes, document.model.clone())),
         // Another worker was faster; what is there stays, and is what the job tells of.
-        Put::Existed => kept_before(app, key).await.ok_or_else(|| Stop::Failed {
+        Put::Existed => kept_before(content, key).await.ok_or_else(|| Stop::Failed {
             error: "the content store has a document that cannot be read".into(),
             retry_after: None,
         }),

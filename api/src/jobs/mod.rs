@@ -9,6 +9,8 @@ mod retry;
 mod signals;
 mod worker;
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Extension, Path, Query, State};
@@ -41,6 +43,9 @@ use crate::prompts::PromptId;
 use crate::storage::New;
 use crate::trace::TraceId;
 use generate::Document;
+
+/// Before a caller asks a content store again that does not say when.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The routes of this resource.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -243,7 +248,13 @@ async fn result(
         return Err(ApiError::NoContent(job.state.name()));
     }
     let key = ContentKey::of_job(job.id);
-    let document = app.tools.content.get(&key).await.map_err(|error| {
+    let Some(store) = &app.tools.content else {
+        return Err(ApiError::Unavailable {
+            cause: "this process has no content store: set OPSCONSOLE_API_CONTENT_URL".into(),
+            retry_after: RETRY_AFTER,
+        });
+    };
+    let document = store.get(&key).await.map_err(|error| {
         let cause = error.to_string();
         let retry_after = match error {
             ContentError::Unavailable { retry_after, .. } => retry_after,
@@ -251,7 +262,7 @@ async fn result(
         };
         ApiError::Unavailable {
             cause,
-            retry_after: retry_after.unwrap_or(std::time::Duration::from_secs(5)),
+            retry_after: retry_after.unwrap_or(RETRY_AFTER),
         }
     })?;
     let document = document.ok_or(ApiError::ContentGone)?;

@@ -1,6 +1,7 @@
 //! Where the items live.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
@@ -71,6 +72,15 @@ impl DatabaseUrl {
         } else {
             Backend::Sqlite
         }
+    }
+
+    /// The folder of the file of SQLite.
+    pub(super) fn folder(&self) -> Option<PathBuf> {
+        let options = match self.backend() {
+            Backend::Sqlite => SqliteConnectOptions::from_str(&self.0).ok()?,
+            Backend::Postgres => return None,
+        };
+        options.get_filename().parent().map(Path::to_owned)
     }
 
     /// The URL itself, for the driver only.

@@ -1,6 +1,6 @@
 //! Content generation: the vendors, where content lies, and how hard the worker tries.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -35,7 +35,8 @@ pub(super) const VENDOR_NAMES: [&str; 2] = ["TAVILY_API_KEY", "GEMINI_API_KEY"];
 const TAVILY_URL: &str = "https://api.tavily.com";
 const GEMINI_URL: &str = "https://generativelanguage.googleapis.com";
 const GEMINI_MODEL: &str = "gemini-2.5-flash";
-const CONTENT_URL: &str = "file:opsconsole-content";
+/// Beside the file of an embedded database.
+const CONTENT_FOLDER: &str = "opsconsole-content";
 
 /// What generating content needs to know.
 #[derive(Clone, Debug)]
@@ -48,9 +49,11 @@ pub struct Generation {
     pub gemini_model: String,
     /// The longest time that one call to a vendor may take.
     pub outbound_time_max: Duration,
-    /// Where content is kept.
-    pub content: ContentPlace,
-    /// Whether this process works on jobs. By default it does where both keys are given.
+    /// Where content is kept. By default in a directory beside the file of SQLite, and
+    /// nowhere with Postgres.
+    pub content: Option<ContentPlace>,
+    /// Whether this process works on jobs. By default it does where it can: with both keys
+    /// and a place for content.
     pub worker: bool,
     /// How many jobs it works on at a time.
     pub concurrency: usize,
@@ -89,22 +92,27 @@ pub enum ContentPlace {
     },
 }
 
-/// Reads these settings. `may_be_plain` where keys may go over unencrypted connections to
-/// other machines.
-pub(super) fn read(reader: &mut Reader, may_be_plain: bool) -> Generation {
+/// Reads these settings. `folder` is that of an embedded database; `may_be_plain` where keys
+/// may go over unencrypted connections to other machines.
+pub(super) fn read(reader: &mut Reader, folder: Option<&Path>, may_be_plain: bool) -> Generation {
     let tavily = vendor(reader, "TAVILY", TAVILY_URL, may_be_plain);
     let gemini = vendor(reader, "GEMINI", GEMINI_URL, may_be_plain);
     let gemini_model = reader.parsed("GEMINI_MODEL", GEMINI_MODEL, check_model);
     let endpoint = base_url(reader, "CONTENT_S3_ENDPOINT", "", true);
-    let content = reader.parsed("CONTENT_URL", CONTENT_URL, |text| {
-        content_place(text, endpoint)
-    });
-    let can_work = tavily.is_some() && gemini.is_some();
+    let content = match reader.get("CONTENT_URL") {
+        Some(text) => {
+            let place = content_place(text, endpoint);
+            reader.checked("CONTENT_URL", place)
+        }
+        None => folder.map(|folder| ContentPlace::Directory(folder.join(CONTENT_FOLDER))),
+    };
+    let can_work = tavily.is_some() && gemini.is_some() && content.is_some();
     let worker = reader.switch_or("WORKER", can_work);
     if worker && !can_work {
         reader.errors.push(mistake(
             "WORKER",
-            "is on, but a worker needs TAVILY_API_KEY and GEMINI_API_KEY (or …_FILE): give both",
+            "is on, but a worker needs TAVILY_API_KEY and GEMINI_API_KEY (or …_FILE), and \
+             CONTENT_URL where the database is Postgres: give all",
         ));
     }
     let ms = |value: u64| Duration::from_millis(value);
@@ -113,7 +121,7 @@ pub(super) fn read(reader: &mut Reader, may_be_plain: bool) -> Generation {
         gemini,
         gemini_model: gemini_model.unwrap_or_default(),
         outbound_time_max: Duration::from_secs(reader.number("OUTBOUND_SECONDS", 60, 600).max(1)),
-        content: content.unwrap_or_else(|| ContentPlace::Directory(PathBuf::new())),
+        content,
         worker,
         concurrency: usize::try_from(reader.number("WORKER_CONCURRENCY", 2, 64))
             .unwrap_or(1)

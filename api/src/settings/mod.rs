@@ -251,7 +251,8 @@ impl Settings {
         let otlp = otlp::read(&mut reader);
         let rate_default = if auth_required { 200 } else { 0 };
         let rate = reader.number("RATE_LIMIT_PER_SECOND", rate_default, 1_000_000);
-        let generation = generation::read(&mut reader, is_open_by_default);
+        let folder = database_url.as_ref().and_then(DatabaseUrl::folder);
+        let generation = generation::read(&mut reader, folder.as_deref(), is_open_by_default);
         let faults = if rehearsal {
             faults::read(&mut reader)
         } else {

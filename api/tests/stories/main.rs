@@ -5,6 +5,7 @@ mod support;
 mod caching;
 mod callers;
 mod changes;
+mod content;
 mod contract;
 mod database;
 mod faults;
