@@ -155,6 +155,6 @@ fn a_secret_may_lie_in_a_mounted_file() {
 
 #[test]
 fn the_database_url_is_not_shown() {
-    let settings = read(&[("DATABASE_URL", "sqlite:///secret/path.db")]).expect("valid");
+    let settings = read(&[("DATABASE_URL", "sqlite:///data/secret.db")]).expect("valid");
     assert!(!format!("{settings:?}").contains("secret"));
 }

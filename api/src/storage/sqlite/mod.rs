@@ -398,7 +398,7 @@ mod tests {
         // SQLite answers SQLITE_FULL at this limit exactly as on a full disk.
         let options = SqliteConnectOptions::new()
             .filename(folder.path().join("small.db"))
-            .pragma("max_page_count", "24");
+            .pragma("max_page_count", "64");
         let store = SqliteStore::with_options(options);
         store.migrate(true).await.expect("it fits");
         let mut stored = 0;
@@ -407,7 +407,7 @@ mod tests {
                 Ok(()) => stored += 1,
                 Err(error) => break error,
             }
-            assert!(stored < 100, "24 pages hold no 100 items of 4 kB");
+            assert!(stored < 100, "64 pages hold no 100 items of 4 kB");
         };
         assert!(matches!(error, StoreError::Full { .. }), "{error}");
         assert!(stored > 0);
