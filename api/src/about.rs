@@ -79,6 +79,9 @@ async fn index(State(app): State<App>) -> Json<Index> {
         environment: app.about.environment.clone(),
         links: [
             ("items", "/items"),
+            ("prompts", "/prompts"),
+            ("locations", "/locations"),
+            ("jobs", "/jobs"),
             ("hello", "/api/hello"),
             ("docs", "/docs/"),
             ("openapi", "/openapi.json"),

@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::otlp::Traces;
 use crate::rate_limit::RateLimit;
 use crate::settings::{Generation, Settings};
-use crate::storage::Store;
+use crate::storage::{Store, Timed};
 
 /// A cheap handle on what all requests share.
 #[derive(Clone)]
@@ -94,7 +94,7 @@ impl App {
             cache,
             traces,
             about,
-            store,
+            store: Box::new(Timed::new(store)),
             faults: Misbehaviour::new(settings.faults.clone()),
             door: Doorkeeper::new(settings),
             flags: Flags::new(&settings.flags, &settings.environment),

@@ -14,6 +14,7 @@ use crate::health::PROBES;
 use crate::otlp::RequestSpan;
 use crate::problem::{self, ApiError, Cause};
 use crate::request_id::{self, RequestId};
+use crate::storage::DatabaseTime;
 use crate::trace::{Parent, TraceId};
 
 /// Path and query together; RFC 9110 §4.1 recommends to take at least 8,000 bytes.
@@ -32,7 +33,15 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     let trace = TraceId::from_headers(request.headers());
     request.extensions_mut().insert(trace.clone());
     let record = Record::start(&app, &id, trace, &request);
-    let mut response = id.clone().scope(answer(&app, request, next)).await;
+    let mut response = id
+        .clone()
+        .scope(
+            record
+                .database_time
+                .clone()
+                .scope(answer(&app, request, next)),
+        )
+        .await;
     let headers = response.headers_mut();
     headers.insert(request_id::HEADER, id.header_value());
     if app.is_draining() {
@@ -117,6 +126,7 @@ struct Record {
     /// Only looked for where traces are sent.
     parent: Option<Parent>,
     started: Instant,
+    database_time: DatabaseTime,
     is_finished: bool,
 }
 
@@ -142,6 +152,7 @@ impl Record {
                 .then(|| Parent::from_headers(request.headers()))
                 .flatten(),
             started: Instant::now(),
+            database_time: DatabaseTime::default(),
             is_finished: false,
         }
     }
@@ -177,6 +188,7 @@ impl Record {
                 error,
             });
         }
+        let db_ms = self.database_time.total().as_micros() as f64 / 1000.0;
         macro_rules! line {
             ($level:expr) => {
                 tracing::event!(
@@ -189,6 +201,7 @@ impl Record {
                     path = self.path.as_str(),
                     status,
                     duration_ms,
+                    db_ms,
                     error,
                     "request"
                 )

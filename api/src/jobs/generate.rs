@@ -143,7 +143,8 @@ async fn generate(app: &App, job: &Job, claim: Uuid) -> Result<StoredContent, St
     };
     let content = content.as_ref();
     let key = ContentKey::of_job(job.id);
-    if job.attempt > 1
+    // Not its first claim: the second version is that of the first one.
+    if job.version > 2
         && let Some(content) = kept_before(content, &key).await
     {
         return Ok(content);

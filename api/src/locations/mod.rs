@@ -116,7 +116,7 @@ async fn read(
     operation_id = "replace_location",
     params(
         ("id" = String, Path, format = "uuid", description = "The id of the location."),
-        ("If-Match" = Option<String>, Header,
+        ("If-Match" = String, Header,
             description = "The ETag of the state that the change is based on, or `*`. Without it: 428."),
     ),
     request_body = NewLocation,
@@ -160,7 +160,7 @@ async fn replace(
     operation_id = "delete_location",
     params(
         ("id" = String, Path, format = "uuid", description = "The id of the location."),
-        ("If-Match" = Option<String>, Header,
+        ("If-Match" = String, Header,
             description = "The ETag of the state that the change is based on, or `*`. Without it: 428."),
     ),
     responses(

@@ -119,7 +119,7 @@ async fn read(
     operation_id = "replace_prompt",
     params(
         ("id" = String, Path, format = "uuid", description = "The id of the prompt."),
-        ("If-Match" = Option<String>, Header,
+        ("If-Match" = String, Header,
             description = "The ETag of the state that the change is based on, or `*`. Without it: 428."),
     ),
     request_body = NewPrompt,

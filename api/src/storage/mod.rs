@@ -5,11 +5,14 @@ mod database_file;
 mod migrations;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
+mod timed;
 
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
 pub(crate) mod defective;
+
+pub(crate) use timed::{DatabaseTime, Timed};
 
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! The lives of jobs: to their end, over the death of their worker, called off, handed on.
 
+use std::time::{Duration, Instant};
+
 use hyper::{Method, StatusCode};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -18,6 +20,7 @@ on_each_database!(
     a_process_that_is_told_to_stop_hands_its_job_back_at_once,
     a_running_job_is_called_off_from_another_process,
     a_job_is_followed_from_another_process_to_its_end,
+    a_caller_who_follows_a_job_does_not_hold_up_the_end_of_the_process,
 );
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -283,4 +286,36 @@ async fn a_job_is_followed_from_another_process_to_its_end(scene: Scene) {
     let nothing = again(ids.last().expect("some")).await;
     assert_eq!(nothing.status, StatusCode::NO_CONTENT, "do not come again");
     assert_eq!(again("soon").await.status, StatusCode::BAD_REQUEST);
+}
+
+/// Nobody works on the job, so only the end of the process can end the answer.
+async fn a_caller_who_follows_a_job_does_not_hold_up_the_end_of_the_process(scene: Scene) {
+    let start = scene
+        .start()
+        .set("WORKER", "off")
+        .set("DRAIN_SECONDS", "20");
+    let mut api = start.ready().await;
+    let job = job(&api).await;
+    let path = format!("/jobs/{}/events", id(&job));
+    let started = Instant::now();
+    let stop = async {
+        let series =
+            r#"http_server_requests_total{method="GET",route="/jobs/{id}/events",status="200"} "#;
+        until("the caller to follow", async || {
+            (api.metric(series).await > 0.5).then_some(())
+        })
+        .await;
+        api.process.signal(Signal::SIGTERM);
+    };
+    let (followed, ()) = tokio::join!(api.get(&path), stop);
+    let text = String::from_utf8_lossy(&followed.body).into_owned();
+    assert_eq!(text.matches("data: ").count(), 1, "{text}");
+    assert_eq!(api.process.exit().await.code(), Some(0));
+    let cut_off = api
+        .process
+        .lines()
+        .into_iter()
+        .find(|line| line["level"] == "WARN");
+    assert!(cut_off.is_none(), "{cut_off:?}");
+    assert!(started.elapsed() < Duration::from_secs(15));
 }
