@@ -2,18 +2,22 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::auth::Doorkeeper;
 use crate::faults::Misbehaviour;
+use crate::flags::Flags;
+use crate::items::ItemCache;
+use crate::jobs::{Signals, Tools};
 use crate::metrics::Metrics;
+use crate::otlp::Traces;
 use crate::rate_limit::RateLimit;
-use crate::settings::Settings;
-use crate::storage::Store;
+use crate::settings::{Generation, Settings};
+use crate::storage::{Store, Timed};
 
 /// A cheap handle on what all requests share.
 #[derive(Clone)]
@@ -26,14 +30,22 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) faults: Misbehaviour,
     pub(crate) door: Doorkeeper,
+    pub(crate) flags: Flags,
+    pub(crate) cache: Option<ItemCache>,
+    pub(crate) traces: Option<Traces>,
     /// Nothing where callers may send as much as they like.
     pub(crate) rate_limit: Option<RateLimit>,
     /// The origins whose pages may read our answers.
     pub(crate) cors_origins: Vec<String>,
+    /// How content is generated.
+    pub(crate) generation: Generation,
+    pub(crate) tools: Tools,
+    pub(crate) signals: Signals,
+    schema: watch::Sender<bool>,
     /// Rung when the schema was found to be behind, so that it is brought up again.
     pub(crate) migration_wanted: Notify,
     pub(crate) request_time_max: Duration,
-    draining: AtomicBool,
+    draining: CancellationToken,
 }
 
 /// Who this process is.
@@ -64,27 +76,62 @@ impl App {
             started_at: Timestamp::now(),
             started: Instant::now(),
         };
+        // Both are extras: without them the service serves.
+        let cache = settings.cache.as_ref().and_then(|cache| {
+            ItemCache::new(cache, request_time_max)
+                .inspect_err(|error| tracing::error!(%error, "nothing is cached"))
+                .ok()
+        });
+        let traces = settings.otlp.as_ref().and_then(|otlp| {
+            Traces::new(otlp, &about)
+                .inspect_err(|error| tracing::error!(error, "no traces are sent"))
+                .ok()
+        });
+        let metrics = Metrics::new(&about, cache.as_ref().map(ItemCache::collector));
         Self(Arc::new(Shared {
-            metrics: Metrics::new(&about),
+            tools: Tools::new(&settings.generation, &metrics.calls),
+            metrics,
+            cache,
+            traces,
             about,
-            store,
+            store: Box::new(Timed::new(store)),
             faults: Misbehaviour::new(settings.faults.clone()),
-            door: Doorkeeper::new(settings.auth_required, settings.admin_key.as_ref()),
+            door: Doorkeeper::new(settings),
+            flags: Flags::new(&settings.flags, &settings.environment),
             rate_limit: settings.rate_limit_per_second.map(RateLimit::new),
             cors_origins: settings.cors_origins.clone(),
             migration_wanted: Notify::new(),
             request_time_max,
-            draining: AtomicBool::new(false),
+            draining: CancellationToken::new(),
+            generation: settings.generation.clone(),
+            signals: Signals::new(),
+            schema: watch::Sender::new(false),
         }))
     }
 
     /// From now on this process asks for no more traffic.
     pub(crate) fn start_draining(&self) {
-        self.0.draining.store(true, Ordering::SeqCst);
+        self.0.draining.cancel();
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.0.draining.load(Ordering::SeqCst)
+        self.0.draining.is_cancelled()
+    }
+
+    /// Waits until this process asks for no more traffic.
+    pub(crate) async fn stopping(&self) {
+        self.0.draining.cancelled().await;
+    }
+
+    /// From now on the schema is one that this release can work on.
+    pub(crate) fn note_schema(&self) {
+        self.0.schema.send_replace(true);
+    }
+
+    /// Waits for [`Self::note_schema`].
+    pub(crate) async fn schema_is_up(&self) {
+        // The sender lives as long as we do.
+        let _ = self.0.schema.subscribe().wait_for(|is_up| *is_up).await;
     }
 }
 

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::app::App;
 use crate::settings::Settings;
 use crate::storage::{Schema, StoreError};
-use crate::{checks, serve, settings_or_exit, start_runtime, storage};
+use crate::{checks, router, serve, settings_or_exit, start_runtime, storage};
 
 /// The service that opsconsole deploys, rolls back, tails and prices.
 ///
@@ -31,6 +32,8 @@ enum Command {
     Migrate,
     /// Try each dependency and print what was found as JSON
     Check,
+    /// Print the OpenAPI document of everything this release serves
+    Openapi,
     /// Ask the service on this machine whether it is healthy; for containers without curl
     Healthcheck,
 }
@@ -39,19 +42,26 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let command = Arguments::parse().command.unwrap_or(Command::Serve);
-    if let Command::Serve = command {
-        return serve();
+    match command {
+        Command::Serve => return serve(),
+        // A question about the program, whatever the settings are.
+        Command::Openapi => return report(openapi()),
+        _ => {}
     }
     let settings = match settings_or_exit() {
         Ok(settings) => settings,
         Err(code) => return code,
     };
     let outcome = match command {
-        Command::Serve => unreachable!("it has returned above"),
+        Command::Serve | Command::Openapi => unreachable!("they have returned above"),
         Command::Healthcheck => healthcheck(settings.listen),
         Command::Migrate => in_runtime(migrate(&settings)),
         Command::Check => in_runtime(check(&settings)),
     };
+    report(outcome)
+}
+
+fn report(outcome: Result<String, String>) -> ExitCode {
     match outcome {
         Ok(said) => {
             // A reader that is gone does not undo what was done.
@@ -69,6 +79,10 @@ fn in_runtime(work: impl Future<Output = Result<String, String>>) -> Result<Stri
     start_runtime()
         .map_err(|error| format!("cannot start: {error}"))?
         .block_on(work)
+}
+
+fn openapi() -> Result<String, String> {
+    serde_json::to_string_pretty(&router::document()).map_err(|error| error.to_string())
 }
 
 /// Waits for a database that is away for the moment, up to a limit: in a deployment the
@@ -100,8 +114,9 @@ async fn migrate(settings: &Settings) -> Result<String, String> {
 
 async fn check(settings: &Settings) -> Result<String, String> {
     let store = storage::open(settings).map_err(|error| error.to_string())?;
-    let report = checks::run(store.as_ref()).await;
-    store.close().await;
+    let app = App::new(settings, store);
+    let report = checks::run(&app).await;
+    app.store.close().await;
     let text = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
     if report.ok { Ok(text) } else { Err(text) }
 }

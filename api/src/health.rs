@@ -3,11 +3,15 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use axum::{Json, Router, routing};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::about::SERVICE;
 use crate::app::App;
@@ -21,38 +25,90 @@ const CHECK_TIME_MAX: Duration = Duration::from_secs(1);
 pub(crate) const PROBES: [&str; 4] = ["/livez", "/readyz", "/health", "/metrics"];
 
 /// The routes of the probes.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/livez", routing::get(livez))
-        .route("/readyz", routing::get(readyz))
-        .route("/health", routing::get(health))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(livez))
+        .routes(routes!(readyz))
+        .routes(routes!(health))
 }
 
 const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
-/// Touches nothing: a database that is away is no reason to restart this process.
-async fn livez() -> impl IntoResponse {
-    (NO_STORE, Json(json!({"status": "alive"})))
+#[derive(Serialize, ToSchema)]
+struct Alive {
+    /// Always `alive`.
+    status: &'static str,
 }
 
+#[derive(Serialize, ToSchema)]
+struct Ready {
+    /// Always `ready`; otherwise the answer is a problem.
+    status: &'static str,
+    #[schema(value_type = HashMap<String, String>)]
+    checks: Map<String, Value>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Health {
+    /// Always `healthy`; otherwise the answer is a problem.
+    status: &'static str,
+    service: &'static str,
+    version: String,
+    environment: String,
+    uptime_seconds: u64,
+    #[schema(value_type = HashMap<String, String>)]
+    checks: Map<String, Value>,
+}
+
+/// Whether the process lives. Touches nothing: a database that is away is no reason to
+/// restart this process.
+#[utoipa::path(
+    get,
+    path = "/livez",
+    tag = "health",
+    operation_id = "liveness",
+    responses((status = 200, description = "It lives.", body = Alive)),
+)]
+async fn livez() -> impl IntoResponse {
+    (NO_STORE, Json(Alive { status: "alive" }))
+}
+
+/// Whether this process should get traffic.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "health",
+    operation_id = "readiness",
+    responses((status = 200, description = "It should; 503 says why not.", body = Ready)),
+)]
 async fn readyz(State(app): State<App>) -> Result<impl IntoResponse, ApiError> {
     let checks = readiness(&app).await?;
-    Ok((NO_STORE, Json(json!({"status": "ready", "checks": checks}))))
+    let ready = Ready {
+        status: "ready",
+        checks,
+    };
+    Ok((NO_STORE, Json(ready)))
 }
 
+/// The same as `/readyz`, with more to read for people.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "health",
+    operation_id = "health",
+    responses((status = 200, description = "All is well; 503 says what is not.", body = Health)),
+)]
 async fn health(State(app): State<App>) -> Result<impl IntoResponse, ApiError> {
     let checks = readiness(&app).await?;
-    Ok((
-        NO_STORE,
-        Json(json!({
-            "status": "healthy",
-            "service": SERVICE,
-            "version": app.about.release,
-            "environment": app.about.environment,
-            "uptime_seconds": app.about.started.elapsed().as_secs(),
-            "checks": checks,
-        })),
-    ))
+    let health = Health {
+        status: "healthy",
+        service: SERVICE,
+        version: app.about.release.clone(),
+        environment: app.about.environment.clone(),
+        uptime_seconds: app.about.started.elapsed().as_secs(),
+        checks,
+    };
+    Ok((NO_STORE, Json(health)))
 }
 
 /// Each check with what it found, as an error if this process should get no traffic.

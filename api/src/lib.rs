@@ -12,13 +12,26 @@ mod auth;
 mod browsers;
 mod checks;
 mod cli;
+mod content;
+mod docs;
 mod faults;
+mod fields;
+mod flags;
 mod health;
+mod ids;
 mod items;
+mod jobs;
+mod locations;
 mod logging;
 mod metrics;
 mod observe;
+mod once;
+mod openapi;
+mod otlp;
+mod paging;
+mod preconditions;
 mod problem;
+mod prompts;
 mod rate_limit;
 mod request_id;
 mod router;
@@ -27,6 +40,7 @@ mod settings;
 mod stop;
 mod storage;
 mod trace;
+mod vendors;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -35,7 +49,10 @@ use tracing::level_filters::LevelFilter;
 
 pub use cli::main as command_line;
 pub use server::{StartError, run};
-pub use settings::{Backend, DatabaseUrl, Faults, PREFIX, Settings, SettingsError};
+pub use settings::{
+    Backend, Cache, ContentPlace, DatabaseUrl, Faults, FlagSettings, Generation, Oidc, Otlp,
+    PREFIX, Settings, SettingsError, Unleash, Vendor,
+};
 
 /// The answer of `main` to settings that are wrong.
 const EXIT_SETTINGS: u8 = 2;

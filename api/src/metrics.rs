@@ -6,19 +6,26 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use axum::{Router, routing};
+use prometheus::core::Collector;
 use prometheus::{
     Counter, Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     Opts, Registry, TextEncoder,
 };
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::{About, App};
+use crate::jobs::JobMeasures;
 use crate::problem::ApiError;
+use crate::vendors::CallSeconds;
 
 /// From 1 ms to 10 s, dense where an alarm on p95 is likely to sit.
 const SECONDS_BUCKETS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0,
 ];
+
+/// Without the queue a scrape is worth more than too late.
+const QUEUE_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// The measures of one process.
 pub(crate) struct Metrics {
@@ -27,6 +34,8 @@ pub(crate) struct Metrics {
     seconds: HistogramVec,
     pub(crate) in_flight: IntGauge,
     pub(crate) items_created: IntCounter,
+    pub(crate) jobs: JobMeasures,
+    pub(crate) calls: CallSeconds,
     connections: GaugeVec,
     connections_max: GaugeVec,
     connection_errors: IntCounter,
@@ -35,7 +44,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new(about: &About) -> Self {
+    pub(crate) fn new(about: &About, cache: Option<Box<dyn Collector>>) -> Self {
         let build = Opts::new(
             "opsconsole_api_build_info",
             "Which release this is; always 1.",
@@ -66,6 +75,8 @@ impl Metrics {
                 "opsconsole_api_items_created_total",
                 "Items stored since the start.",
             )),
+            jobs: made(JobMeasures::new()),
+            calls: made(CallSeconds::new()),
             connections: made(GaugeVec::new(
                 Opts::new("db_client_connection_count", "Open database connections."),
                 &["pool", "state"],
@@ -97,7 +108,7 @@ impl Metrics {
             "When this process started, in seconds since 1970.",
         ));
         start.set(about.started_at.as_second());
-        let collectors: [Box<dyn prometheus::core::Collector>; 11] = [
+        let collectors: [Box<dyn Collector>; 11] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.seconds.clone()),
             Box::new(metrics.in_flight.clone()),
@@ -110,7 +121,9 @@ impl Metrics {
             Box::new(build_info),
             Box::new(start),
         ];
-        for collector in collectors {
+        let others = metrics.jobs.collectors().into_iter();
+        let others = others.chain([metrics.calls.collector()]).chain(cache);
+        for collector in collectors.into_iter().chain(others) {
             made(metrics.registry.register(collector));
         }
         metrics
@@ -138,10 +151,18 @@ impl Metrics {
 }
 
 /// The route of the scraper.
-pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/metrics", routing::get(scrape))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(scrape))
 }
 
+/// What this process has measured, in the Prometheus text format.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "health",
+    operation_id = "scrape_metrics",
+    responses((status = 200, description = "All series.", body = String, content_type = "text/plain")),
+)]
 async fn scrape(State(app): State<App>) -> Result<impl IntoResponse, ApiError> {
     let metrics = &app.metrics;
     for pool in app.store.pools() {
@@ -153,6 +174,8 @@ async fn scrape(State(app): State<App>) -> Result<impl IntoResponse, ApiError> {
             .with_label_values(&[pool.name])
             .set(f64::from(pool.max));
     }
+    let queue = tokio::time::timeout(QUEUE_TIME_MAX, app.store.queue()).await;
+    metrics.jobs.show(queue.ok().and_then(Result::ok));
     // Both only grow, so the difference to what was shown last is what to add.
     let errors = app.store.connection_errors();
     metrics

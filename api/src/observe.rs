@@ -11,9 +11,11 @@ use crate::app::App;
 use crate::auth::Principal;
 use crate::browsers;
 use crate::health::PROBES;
+use crate::otlp::RequestSpan;
 use crate::problem::{self, ApiError, Cause};
 use crate::request_id::{self, RequestId};
-use crate::trace::TraceId;
+use crate::storage::DatabaseTime;
+use crate::trace::{Parent, TraceId};
 
 /// Path and query together; RFC 9110 §4.1 recommends to take at least 8,000 bytes.
 const URI_BYTES_MAX: usize = 8 * 1024;
@@ -26,10 +28,20 @@ const STATUS_CLIENT_GONE: u16 = 499;
 
 /// The outermost layer. Whatever happens below leaves here as an answer with the request's
 /// id, and if it is an error, as a problem document.
-pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = RequestId::from_headers(request.headers());
-    let record = Record::start(&app, &id, &request);
-    let mut response = id.clone().scope(answer(&app, request, next)).await;
+    let trace = TraceId::from_headers(request.headers());
+    request.extensions_mut().insert(trace.clone());
+    let record = Record::start(&app, &id, trace, &request);
+    let mut response = id
+        .clone()
+        .scope(
+            record
+                .database_time
+                .clone()
+                .scope(answer(&app, request, next)),
+        )
+        .await;
     let headers = response.headers_mut();
     headers.insert(request_id::HEADER, id.header_value());
     if app.is_draining() {
@@ -111,17 +123,20 @@ struct Record {
     route: Option<MatchedPath>,
     method: Method,
     path: String,
+    /// Only looked for where traces are sent.
+    parent: Option<Parent>,
     started: Instant,
+    database_time: DatabaseTime,
     is_finished: bool,
 }
 
 impl Record {
-    fn start(app: &App, id: &RequestId, request: &Request) -> Self {
+    fn start(app: &App, id: &RequestId, trace: TraceId, request: &Request) -> Self {
         app.metrics.in_flight.inc();
         Self {
             app: app.clone(),
             id: id.clone(),
-            trace: TraceId::from_headers(request.headers()),
+            trace,
             route: request.extensions().get::<MatchedPath>().cloned(),
             method: request.method().clone(),
             // Without the query, where callers put what should not be kept.
@@ -131,7 +146,13 @@ impl Record {
                 .chars()
                 .take(LOGGED_PATH_CHARS_MAX)
                 .collect(),
+            parent: app
+                .traces
+                .is_some()
+                .then(|| Parent::from_headers(request.headers()))
+                .flatten(),
             started: Instant::now(),
+            database_time: DatabaseTime::default(),
             is_finished: false,
         }
     }
@@ -154,6 +175,20 @@ impl Record {
         metrics.record(route, method, status_text(status).as_ref(), duration);
         // Microseconds are as fine as anyone reads them.
         let duration_ms = duration.as_micros() as f64 / 1000.0;
+        if let Some(traces) = &self.app.traces {
+            traces.record(&RequestSpan {
+                trace: self.trace.as_str(),
+                parent: self.parent.as_ref(),
+                request_id: self.id.as_str(),
+                method,
+                route,
+                path: &self.path,
+                status,
+                duration,
+                error,
+            });
+        }
+        let db_ms = self.database_time.total().as_micros() as f64 / 1000.0;
         macro_rules! line {
             ($level:expr) => {
                 tracing::event!(
@@ -166,6 +201,7 @@ impl Record {
                     path = self.path.as_str(),
                     status,
                     duration_ms,
+                    db_ms,
                     error,
                     "request"
                 )

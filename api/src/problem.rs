@@ -8,8 +8,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
-use crate::auth::{Refusal, Role};
+use crate::auth::{Refusal, Scope};
 use crate::request_id;
 use crate::storage::StoreError;
 
@@ -28,12 +29,24 @@ pub(crate) enum ApiError {
     InvalidFields(Vec<FieldError>),
     /// No item has this id.
     ItemNotFound,
+    /// No prompt has this id, or not this version.
+    PromptNotFound,
+    /// No location has this id.
+    LocationNotFound,
+    /// No job has this id.
+    JobNotFound,
+    /// The job has ended, so it cannot be called off; the word for how.
+    JobEnded(&'static str),
+    /// The job has no content; the word for its state.
+    NoContent(&'static str),
+    /// The content of a job was there and is not any more.
+    ContentGone,
     /// No API key has this prefix, or it has ended already.
     KeyNotFound,
     /// The caller must say who they are.
     Unauthenticated(Refusal),
-    /// The caller is known but may not do this; the role that may.
-    Forbidden(Role),
+    /// The caller is known but may not do this; the right that it lacks.
+    Forbidden(Scope),
     /// More requests than this caller may send.
     TooManyRequests { retry_after: Duration },
     /// A change without `If-Match` (RFC 6585).
@@ -72,7 +85,7 @@ pub(crate) enum ApiError {
 }
 
 /// One field of a body and what is wrong with it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct FieldError {
     /// JSON pointer (RFC 6901) into the body.
     pub(crate) pointer: &'static str,
@@ -85,17 +98,25 @@ pub(crate) struct FieldError {
 pub(crate) struct Cause(pub(crate) Arc<str>);
 
 /// The document of RFC 9457, with the extension members `request_id`, `errors`, `checks`.
-#[derive(Serialize)]
-struct Problem {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Names the kind of problem; programs decide by it.
+    #[schema(example = "urn:opsconsole:problem:invalid-fields")]
     r#type: String,
     title: &'static str,
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What is wrong this time, and what to do.
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
+    /// What is wrong with which field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     errors: Vec<FieldError>,
+    /// What each check of a probe found.
     #[serde(skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = HashMap<String, String>, required = false)]
     checks: Map<String, Value>,
 }
 
@@ -128,6 +149,50 @@ impl ApiError {
                 "There is no such item",
                 "No item has this id. GET /items lists those that exist.",
             ),
+            Self::PromptNotFound => (
+                S::NOT_FOUND,
+                "prompt-not-found",
+                "There is no such prompt",
+                "No prompt has this id, or it has no such version. GET /prompts lists those \
+                 that exist.",
+            ),
+            Self::LocationNotFound => (
+                S::NOT_FOUND,
+                "location-not-found",
+                "There is no such location",
+                "No location has this id. GET /locations lists those that exist.",
+            ),
+            Self::JobNotFound => (
+                S::NOT_FOUND,
+                "job-not-found",
+                "There is no such job",
+                "No job has this id. GET /jobs lists those that exist.",
+            ),
+            Self::JobEnded(state) => (
+                S::CONFLICT,
+                "job-ended",
+                "The job has ended already",
+                match *state {
+                    "succeeded" => "It has succeeded: its content is at /jobs/{id}/result.",
+                    _ => "It is dead: its last_error says why.",
+                },
+            ),
+            Self::NoContent(state) => (
+                S::CONFLICT,
+                "no-content",
+                "The job has no content",
+                match *state {
+                    "cancelled" => "It was called off.",
+                    "dead" => "It is dead: its last_error says why.",
+                    _ => "It has not ended yet: follow it at /jobs/{id}/events.",
+                },
+            ),
+            Self::ContentGone => (
+                S::GONE,
+                "content-gone",
+                "The content is not there any more",
+                "It was stored and has been removed since. Make a new job.",
+            ),
             Self::KeyNotFound => (
                 S::NOT_FOUND,
                 "key-not-found",
@@ -137,22 +202,14 @@ impl ApiError {
             Self::Unauthenticated(refusal) => (
                 S::UNAUTHORIZED,
                 "unauthenticated",
-                "This needs an API key",
-                match refusal {
-                    Refusal::Missing => "Send the header Authorization: Bearer with an API key.",
-                    Refusal::Invalid => "The credential is not one that this service accepts.",
-                    Refusal::Expired => "The credential has expired. Ask for a new one.",
-                },
+                "This needs a credential",
+                refused(*refusal),
             ),
-            Self::Forbidden(role) => (
+            Self::Forbidden(scope) => (
                 S::FORBIDDEN,
                 "forbidden",
                 "This credential may not do this",
-                match role {
-                    Role::Reader => "It needs the role reader.",
-                    Role::Writer => "It needs the role writer.",
-                    Role::Admin => "It needs the role admin.",
-                },
+                needs(*scope),
             ),
             Self::TooManyRequests { .. } => (
                 S::TOO_MANY_REQUESTS,
@@ -278,12 +335,43 @@ impl ApiError {
     }
 }
 
+/// Why a credential was refused, and what to do.
+fn refused(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Missing => {
+            "Send the header Authorization: Bearer with an API key or an access token."
+        }
+        Refusal::Invalid => "The credential is not one that this service accepts.",
+        Refusal::Expired => "The credential has expired. Ask for a new one.",
+        Refusal::NotYetValid => "The token is not valid yet. Check the clock of its issuer.",
+        Refusal::WrongAudience => "The token was made for another service (aud).",
+        Refusal::WrongIssuer => "The token was made by another issuer (iss).",
+        Refusal::UnknownKey => {
+            "The token was signed with a key that its issuer does not publish. Ask for a new one."
+        }
+    }
+}
+
+/// What a credential must have for a right.
+fn needs(scope: Scope) -> &'static str {
+    match scope {
+        Scope::ItemsRead => "It needs the role reader and the scope items:read.",
+        Scope::ItemsWrite => "It needs the role writer and the scope items:write.",
+        Scope::ContentRead => "It needs the role reader and the scope content:read.",
+        Scope::ContentWrite => "It needs the role writer and the scope content:write.",
+        Scope::Admin => "It needs the role admin and the scope admin.",
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, name, title, detail) = self.describe();
         let retry_after = self.retry_after_seconds();
         let cause = self.cause();
-        let is_unauthenticated = matches!(self, Self::Unauthenticated(_));
+        let refusal = match self {
+            Self::Unauthenticated(refusal) => Some(refusal),
+            _ => None,
+        };
         let problem = Problem {
             r#type: match name {
                 "about:blank" => name.to_owned(),
@@ -306,9 +394,16 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if is_unauthenticated {
-            let challenge = HeaderValue::from_static("Bearer realm=\"opsconsole-api\"");
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        if let Some(refusal) = refusal {
+            // RFC 6750 §3.1: no error code for those who sent no credential.
+            let challenge = match refusal {
+                Refusal::Missing => "Bearer realm=\"opsconsole-api\"",
+                _ => "Bearer realm=\"opsconsole-api\", error=\"invalid_token\"",
+            };
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static(challenge),
+            );
         }
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());

@@ -4,19 +4,69 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 use crate::problem::ApiError;
-use crate::{about, admin, auth, browsers, faults, health, items, metrics, observe, rate_limit};
+use crate::{
+    about, admin, auth, browsers, docs, faults, health, items, jobs, locations, metrics, observe,
+    openapi, prompts, rate_limit,
+};
 
 /// Items are small; more is a mistake or an attack.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// The routes whose requests are limited, and that faults on purpose concern. A new resource
+/// is added here, and its document follows.
+fn business_routes() -> OpenApiRouter<App> {
+    described(
+        OpenApiRouter::new()
+            .merge(about::business_routes())
+            .merge(items::routes())
+            .merge(prompts::routes())
+            .merge(locations::routes())
+            .merge(jobs::routes()),
+        true,
+    )
+}
+
+/// What both ports have.
+fn shared_routes() -> OpenApiRouter<App> {
+    described(
+        OpenApiRouter::new()
+            .merge(about::operator_routes())
+            .merge(health::routes()),
+        false,
+    )
+}
+
+/// What only operators reach where they have a port of their own.
+fn operator_routes() -> OpenApiRouter<App> {
+    described(
+        OpenApiRouter::new()
+            .merge(metrics::routes())
+            .merge(admin::routes()),
+        false,
+    )
+}
+
+fn described(mut routes: OpenApiRouter<App>, is_limited: bool) -> OpenApiRouter<App> {
+    openapi::describe_layers(routes.get_openapi_mut(), is_limited);
+    routes
+}
+
+/// The description of everything that one port can serve.
+pub(crate) fn document() -> OpenApi {
+    let all = business_routes()
+        .merge(shared_routes())
+        .merge(operator_routes());
+    docs::with_docs(all).1
+}
+
 /// What customers reach, and unless operators have a port of their own, they too.
 pub(crate) fn router(app: App, has_operator_port: bool) -> Router {
-    let mut business = Router::new()
-        .merge(about::business_routes())
-        .merge(items::routes());
+    let mut business = business_routes();
     if app.faults.concerns_requests() {
         business = business.route_layer(middleware::from_fn_with_state(
             app.clone(),
@@ -27,24 +77,17 @@ pub(crate) fn router(app: App, has_operator_port: bool) -> Router {
         app.clone(),
         rate_limit::limit,
     ));
-    let mut all = Router::new()
-        .merge(business)
-        .merge(about::operator_routes())
-        .merge(health::routes());
+    let mut all = business.merge(shared_routes());
     if !has_operator_port {
-        all = all.merge(metrics::routes()).merge(admin::routes());
+        all = all.merge(operator_routes());
     }
-    layered(all, app)
+    layered(docs::with_docs(all).0, app)
 }
 
 /// What only operators reach, on a port of their own.
 pub(crate) fn operator_router(app: App) -> Router {
-    let all = Router::new()
-        .merge(about::operator_routes())
-        .merge(health::routes())
-        .merge(metrics::routes())
-        .merge(admin::routes());
-    layered(all, app)
+    let all = shared_routes().merge(operator_routes());
+    layered(docs::with_docs(all).0, app)
 }
 
 fn layered(routes: Router<App>, app: App) -> Router {
@@ -67,93 +110,14 @@ fn layered(routes: Router<App>, app: App) -> Router {
 mod tests {
     use std::time::Duration;
 
-    use async_trait::async_trait;
     use axum::body::{Body, to_bytes};
     use axum::http::{Request, Response, StatusCode};
     use serde_json::Value;
     use tower::ServiceExt;
 
     use super::*;
-    use crate::auth::ApiKey;
-    use crate::items::{Cursor, Item, ItemId, Listing};
     use crate::settings::Settings;
-    use crate::storage::{IdempotentRequest, Once, PoolUsage, Schema, Store, StoreError};
-    use jiff::Timestamp;
-
-    /// A store with every defect: reading one panics, listing never ends, writing is a bug.
-    struct Defective;
-
-    #[async_trait]
-    impl Store for Defective {
-        async fn migrate(&self, _: bool) -> Result<(), StoreError> {
-            Ok(())
-        }
-
-        async fn schema(&self) -> Result<Schema, StoreError> {
-            std::future::pending().await
-        }
-
-        async fn insert_item(&self, _: &Item) -> Result<(), StoreError> {
-            Err(StoreError::Unexpected {
-                reason: "near \"INSRT\": syntax error".into(),
-            })
-        }
-
-        async fn item(&self, _: ItemId) -> Result<Option<Item>, StoreError> {
-            panic!("index out of bounds at shelf 7")
-        }
-
-        async fn items(&self, _: &Listing, _: u32) -> Result<Vec<(Cursor, Item)>, StoreError> {
-            std::future::pending().await
-        }
-
-        async fn insert_item_once(
-            &self,
-            item: &Item,
-            _: &IdempotentRequest,
-            _: &str,
-        ) -> Result<Once, StoreError> {
-            self.insert_item(item).await.map(|()| Once::Done)
-        }
-
-        async fn update_item(&self, item: &Item) -> Result<bool, StoreError> {
-            self.insert_item(item).await.map(|()| true)
-        }
-
-        async fn delete_item(&self, _: ItemId, _: i64) -> Result<bool, StoreError> {
-            std::future::pending().await
-        }
-
-        async fn insert_api_key(&self, _: &ApiKey) -> Result<(), StoreError> {
-            std::future::pending().await
-        }
-
-        async fn api_key(&self, _: &str) -> Result<Option<ApiKey>, StoreError> {
-            std::future::pending().await
-        }
-
-        async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
-            std::future::pending().await
-        }
-
-        async fn touch_api_key(&self, _: &str, _: Timestamp) -> Result<(), StoreError> {
-            std::future::pending().await
-        }
-
-        async fn revoke_api_key(&self, _: &str, _: Timestamp) -> Result<bool, StoreError> {
-            std::future::pending().await
-        }
-
-        fn connection_errors(&self) -> u64 {
-            0
-        }
-
-        fn pools(&self) -> Vec<PoolUsage> {
-            Vec::new()
-        }
-
-        async fn close(&self) {}
-    }
+    use crate::storage::defective::Defective;
 
     fn defective() -> App {
         let settings = Settings::from_pairs(&[]).expect("defaults are valid");

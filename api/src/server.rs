@@ -14,6 +14,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::app::App;
+use crate::jobs::Workers;
+use crate::otlp::Traces;
 use crate::router::{operator_router, router};
 use crate::settings::Settings;
 use crate::stop::{self, Stop};
@@ -100,6 +102,9 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
         let operators = Connections::new(operator_router(app.clone()));
         tokio::spawn(async move { operators.accept_from(&listener).await });
     }
+    let flags = app.clone();
+    tokio::spawn(async move { flags.flags.keep_current().await });
+    let workers = Workers::start(&app);
     let stop = tokio::select! {
         stop = stops.recv() => stop.unwrap_or(Stop::Terminated),
         error = keep_migrated(&app, settings.migrate_on_start) => return Err(fatal(error)),
@@ -107,12 +112,23 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
         never = connections.accept_from(&listener) => match never {},
     };
     let drained = tokio::select! {
-        drained = drain(&app, listener, connections, stop, settings.drain) => drained,
+        // Jobs go back at once: another process can take them up during the drain.
+        (drained, ()) = async {
+            tokio::join!(
+                drain(&app, listener, connections, stop, settings.drain),
+                workers.stop(),
+            )
+        } => drained,
         again = second_call(&mut stops) => return Err(StartError::EndedNow(again.describe())),
     };
     if !drained {
         let requests = app.metrics.in_flight.get();
         tracing::warn!(requests, "requests were cut off: the drain time has passed");
+    }
+    if app.traces.is_some() {
+        let app = app.clone();
+        let sending = tokio::task::spawn_blocking(move || app.traces.as_ref().map(Traces::finish));
+        let _ = timeout(CLOSE_TIME_MAX, sending).await;
     }
     // The next process repairs what is left undone here.
     let _ = timeout(CLOSE_TIME_MAX, app.store.close()).await;
@@ -245,6 +261,7 @@ async fn keep_migrated(app: &App, by_ourselves: bool) -> StoreError {
                     after_ms = app.about.started.elapsed().as_millis() as u64,
                     "schema is up to date"
                 );
+                app.note_schema();
                 create = false;
                 pause = PAUSE_MIN;
                 migration_needed(app).await;

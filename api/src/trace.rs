@@ -3,8 +3,8 @@
 use axum::http::{HeaderMap, HeaderName};
 use uuid::Uuid;
 
-/// Read from requests.
-const HEADER: HeaderName = HeaderName::from_static("traceparent");
+/// Read from requests and written on calls to other services.
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("traceparent");
 
 /// The id of a trace: 32 lower-case hex digits, not all zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,12 +17,54 @@ impl TraceId {
         let only = values.next().filter(|_| values.next().is_none());
         only.and_then(|value| value.to_str().ok())
             .and_then(parse)
-            .unwrap_or_else(|| Self(Uuid::new_v4().simple().to_string()))
+            .unwrap_or_else(Self::new)
+    }
+
+    /// The trace with this id, or a new one where the text is none.
+    pub(crate) fn from_text(text: &str) -> Self {
+        let is_id = parse(&format!("00-{text}-00f067aa01a902b7-01"));
+        is_id.unwrap_or_else(Self::new)
+    }
+
+    /// A new trace.
+    pub(crate) fn new() -> Self {
+        Self(Uuid::new_v4().simple().to_string())
+    }
+
+    /// The header of a call that belongs to this trace, with an id of its own (§3.2).
+    pub(crate) fn child(&self) -> String {
+        let id = Uuid::new_v4().simple().to_string();
+        format!("00-{}-{}-01", self.0, &id[..16])
     }
 
     /// The id as text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// The caller's own span.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parent {
+    /// 16 lower-case hex digits, not all zero.
+    pub(crate) span: String,
+    /// Whether the caller keeps this trace.
+    pub(crate) is_sampled: bool,
+}
+
+impl Parent {
+    /// The span that the request was sent in, where its header is valid.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
+        let mut values = headers.get_all(HEADER).iter();
+        let only = values.next().filter(|_| values.next().is_none())?;
+        let text = only.to_str().ok()?;
+        parse(text)?;
+        let mut parts = text.split('-').skip(2);
+        let (span, flags) = (parts.next()?, parts.next()?);
+        Some(Self {
+            span: span.to_owned(),
+            is_sampled: u8::from_str_radix(flags, 16).ok()? & 1 == 1,
+        })
     }
 }
 

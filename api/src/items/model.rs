@@ -2,8 +2,11 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::fields::{Fields, now};
+use crate::preconditions;
 use crate::problem::FieldError;
 
 /// Enough for any name, and an index entry stays small.
@@ -58,31 +61,44 @@ impl From<ItemId> for String {
 }
 
 /// An item as it is stored and answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Item {
+    #[schema(value_type = String, format = "uuid")]
     pub(crate) id: ItemId,
     pub(crate) name: String,
+    #[schema(required)]
     pub(crate) description: Option<String>,
     /// UTC, to the millisecond.
+    #[schema(value_type = String, format = DateTime)]
     pub(crate) created_at: Timestamp,
     /// UTC, to the millisecond; equal to `created_at` until the first change.
+    #[schema(value_type = String, format = DateTime)]
     pub(crate) updated_at: Timestamp,
     /// Counts the changes from 1; what the entity tag is made of.
+    #[schema(minimum = 1)]
     pub(crate) version: i64,
 }
 
 impl Item {
     /// The strong entity tag of this state of the item (RFC 9110 §8.8.3).
     pub(crate) fn etag(&self) -> String {
-        format!("\"{}\"", self.version)
+        preconditions::etag(self.version)
     }
 }
 
 /// The body that makes an item.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewItem {
+    /// Blanks at both ends are left out.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: String,
+    /// Newlines and tabs are allowed; an empty text counts as none.
+    #[schema(max_length = 4000, pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$")]
     description: Option<String>,
 }
 
@@ -121,52 +137,34 @@ impl NewItem {
     }
 
     fn fields(self) -> Result<(String, Option<String>), Vec<FieldError>> {
-        let mut errors = Vec::new();
-        let name = self.name.trim();
-        if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
-            errors.push(FieldError {
-                pointer: "/name",
-                detail: format!("must have 1 to {NAME_CHARS_MAX} characters"),
-            });
-        }
-        if name.chars().any(char::is_control) {
-            errors.push(FieldError {
-                pointer: "/name",
-                detail: "must not contain control characters".into(),
-            });
-        }
+        let mut fields = Fields::default();
+        let name = fields.line("/name", &self.name, NAME_CHARS_MAX);
         let description = self.description.unwrap_or_default();
-        if description.chars().count() > DESCRIPTION_CHARS_MAX {
-            errors.push(FieldError {
-                pointer: "/description",
-                detail: format!("must have at most {DESCRIPTION_CHARS_MAX} characters"),
-            });
-        }
-        if description
-            .chars()
-            .any(|c| c.is_control() && c != '\n' && c != '\t')
-        {
-            errors.push(FieldError {
-                pointer: "/description",
-                detail: "must not contain control characters except newline and tab".into(),
-            });
-        }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        Ok((
-            name.to_owned(),
-            Some(description).filter(|text| !text.is_empty()),
-        ))
+        let description = fields.text("/description", description, DESCRIPTION_CHARS_MAX);
+        fields.finish((name, Some(description).filter(|text| !text.is_empty())))
     }
 }
 
 /// The body that changes some fields: a JSON merge patch (RFC 7396), where null removes.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ItemPatch {
+    #[serde(default, deserialize_with = "some")]
+    #[schema(
+        value_type = String,
+        required = false,
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(
+        value_type = Option<String>,
+        required = false,
+        max_length = 4000,
+        pattern = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
+    )]
     description: Option<Option<String>>,
 }
 
@@ -184,17 +182,16 @@ impl ItemPatch {
     }
 }
 
+/// A field that may be left out but not be null: an item has a name.
+fn some<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
+}
+
 /// Tells a field that is null from one that is not there.
 fn present<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
-}
-
-/// The present time as it is stored: to the millisecond.
-fn now() -> Timestamp {
-    let now = Timestamp::now();
-    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
 #[cfg(test)]

@@ -1,27 +1,41 @@
-//! Where items live: one trait, one module for each backend.
+//! Where everything lives that outlasts the process: a trait for each resource, one folder
+//! for each backend.
 
 mod database_file;
 mod migrations;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
+mod timed;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+pub(crate) mod defective;
+
+pub(crate) use timed::{DatabaseTime, Timed};
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use crate::auth::ApiKey;
 use crate::items::{Cursor, Item, ItemId, Listing};
+use crate::jobs::{
+    Claimed, Ending, Hold, Job, JobEvent, JobFilter, JobId, JobState, JobStep, Queue, StoredContent,
+};
+use crate::locations::{Location, LocationId};
+use crate::paging::Place;
+use crate::prompts::{Prompt, PromptId};
 use crate::settings::{Backend, Settings};
 
 /// What the API asks of a database. Calls may come at the same time from many requests and
 /// from other processes.
 #[async_trait]
-pub(crate) trait Store: Send + Sync + 'static {
+pub(crate) trait Store:
+    ItemStore + KeyStore + PromptStore + LocationStore + JobStore + Send + Sync + 'static
+{
     /// Brings the schema up to this release, safely beside other processes doing the same.
     /// `create` makes an empty database where there is none.
     ///
@@ -32,18 +46,31 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Compares the schema in the database with what this release needs.
     async fn schema(&self) -> Result<Schema, StoreError>;
 
-    /// Stores a new item.
-    async fn insert_item(&self, item: &Item) -> Result<(), StoreError>;
+    /// Stores something new.
+    async fn insert(&self, new: New<'_>) -> Result<(), StoreError>;
 
-    /// Stores a new item together with the key of its request and the answer, in one
+    /// Stores something new together with the key of its request and the answer, in one
     /// transaction, unless the key was used before.
-    async fn insert_item_once(
+    async fn insert_once(
         &self,
-        item: &Item,
+        new: New<'_>,
         request: &IdempotentRequest,
         answer: &str,
     ) -> Result<Once, StoreError>;
 
+    /// Failures to reach the database or to get a connection, since the start.
+    fn connection_errors(&self) -> u64;
+
+    /// How the connections are used now.
+    fn pools(&self) -> Vec<PoolUsage>;
+
+    /// Closes every connection.
+    async fn close(&self);
+}
+
+/// What the API asks of a database about items.
+#[async_trait]
+pub(crate) trait ItemStore {
     /// Writes `item` where the stored one has the version before it. Tells whether it did.
     async fn update_item(&self, item: &Item) -> Result<bool, StoreError>;
 
@@ -57,7 +84,11 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// the cursor of its own place.
     async fn items(&self, listing: &Listing, limit: u32)
     -> Result<Vec<(Cursor, Item)>, StoreError>;
+}
 
+/// What the API asks of a database about API keys.
+#[async_trait]
+pub(crate) trait KeyStore {
     /// Stores a new API key.
     async fn insert_api_key(&self, key: &ApiKey) -> Result<(), StoreError>;
 
@@ -72,15 +103,206 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// Ends a key for good. Tells whether there was one that had not ended.
     async fn revoke_api_key(&self, prefix: &str, at: Timestamp) -> Result<bool, StoreError>;
+}
 
-    /// Failures to reach the database or to get a connection, since the start.
-    fn connection_errors(&self) -> u64;
+/// What the API asks of a database about prompts.
+#[async_trait]
+pub(crate) trait PromptStore {
+    /// Adds `prompt` as the present version where the stored one is the version before it.
+    /// Tells whether it did.
+    async fn update_prompt(&self, prompt: &Prompt) -> Result<bool, StoreError>;
 
-    /// How the connections are used now.
-    fn pools(&self) -> Vec<PoolUsage>;
+    /// The present version of the prompt with this id, if there is one.
+    async fn prompt(&self, id: PromptId) -> Result<Option<Prompt>, StoreError>;
 
-    /// Closes every connection.
-    async fn close(&self);
+    /// One version of a prompt, if there was one.
+    async fn prompt_version(
+        &self,
+        id: PromptId,
+        version: i64,
+    ) -> Result<Option<Prompt>, StoreError>;
+
+    /// At most `limit` versions below `before`, the newest first.
+    async fn prompt_versions(
+        &self,
+        id: PromptId,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<Prompt>, StoreError>;
+
+    /// At most `limit` prompts from a place on.
+    async fn prompts(&self, place: Place, limit: u32) -> Result<Vec<(Cursor, Prompt)>, StoreError>;
+}
+
+/// What the API asks of a database about locations.
+#[async_trait]
+pub(crate) trait LocationStore {
+    /// Writes `location` where the stored one has the version before it. Tells whether it did.
+    async fn update_location(&self, location: &Location) -> Result<bool, StoreError>;
+
+    /// Removes the location where it has this version. Tells whether it did.
+    async fn delete_location(&self, id: LocationId, version: i64) -> Result<bool, StoreError>;
+
+    /// The location with this id, if there is one.
+    async fn location(&self, id: LocationId) -> Result<Option<Location>, StoreError>;
+
+    /// At most `limit` locations from a place on, those with `name` in their name if given.
+    async fn locations(
+        &self,
+        place: Place,
+        name: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<(Cursor, Location)>, StoreError>;
+}
+
+/// What the API and its workers ask of a database about jobs. Times are taken by the clock
+/// of the database, so that workers on several machines agree on when a lease ends. Each
+/// change of a job's state leaves an event, in the same transaction.
+#[async_trait]
+pub(crate) trait JobStore {
+    /// The job with this id, if there is one.
+    async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError>;
+
+    /// At most `limit` jobs from a place on that the filter lets through.
+    async fn jobs(
+        &self,
+        place: Place,
+        filter: JobFilter,
+        limit: u32,
+    ) -> Result<Vec<(Cursor, Job)>, StoreError>;
+
+    /// Gives the job that has been due for longest to the caller alone, for the time of the
+    /// lease: a queued one, or a running one whose lease has ended. `claim` is the caller's
+    /// new name for that.
+    async fn claim_job(&self, claim: Uuid, lease: Duration) -> Result<Claimed, StoreError>;
+
+    /// Begins the lease anew, unless the claim was lost or the job called off, and notes
+    /// the step if there is a new one.
+    async fn hold_job(
+        &self,
+        id: JobId,
+        claim: Uuid,
+        lease: Duration,
+        step: Option<JobStep>,
+    ) -> Result<Hold, StoreError>;
+
+    /// Ends an attempt. The job as it is then, or nothing if the claim was lost: then another
+    /// worker has the job, and nothing was changed.
+    async fn end_attempt(
+        &self,
+        id: JobId,
+        claim: Uuid,
+        ending: &Ending,
+    ) -> Result<Option<Job>, StoreError>;
+
+    /// Calls a job off: a queued one ends, of a running one its worker hears. The job as it
+    /// is then, if there is one; one that has ended stays as it is.
+    async fn cancel_job(&self, id: JobId) -> Result<Option<Job>, StoreError>;
+
+    /// At most `limit` of the job's events after this position.
+    async fn job_events(
+        &self,
+        id: JobId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<JobEvent>, StoreError>;
+
+    /// What waits and runs.
+    async fn queue(&self) -> Result<Queue, StoreError>;
+}
+
+/// What the messages of events say, the same on each backend.
+pub(crate) mod messages {
+    /// Of a job just made.
+    pub(crate) const QUEUED: &str = "waits for a worker";
+    /// Of a job that was called off while nobody worked on it.
+    pub(crate) const CANCELLED: &str = "called off";
+    /// Of a job whose worker is to stop.
+    pub(crate) const CANCEL_REQUESTED: &str = "called off; its worker is told";
+    /// Of a job whose last attempt ended with its worker.
+    pub(crate) const WORKER_LOST: &str = "the worker of the last attempt was lost";
+
+    /// Of a job that a worker has claimed.
+    pub(crate) fn claimed(attempt: i64, was_running: bool) -> String {
+        if was_running {
+            format!("attempt {attempt} begins: the worker before was lost")
+        } else {
+            format!("attempt {attempt} begins")
+        }
+    }
+}
+
+/// What the end of an attempt changes in a job, the same on each backend.
+struct Finish<'a> {
+    /// The state after it; a queued job that was called off meanwhile is cancelled instead.
+    state: JobState,
+    /// The pause before the next attempt of a queued one.
+    after: Duration,
+    /// 1 where the attempt does not count.
+    attempts_back: i64,
+    error: Option<&'a str>,
+    content: Option<&'a StoredContent>,
+    message: std::borrow::Cow<'a, str>,
+}
+
+impl<'a> Finish<'a> {
+    fn of(ending: &'a Ending) -> Self {
+        let plain = |state, message: &'static str| Self {
+            state,
+            after: Duration::ZERO,
+            attempts_back: 0,
+            error: None,
+            content: None,
+            message: message.into(),
+        };
+        match ending {
+            Ending::Succeeded(content) => Self {
+                content: Some(content),
+                ..plain(JobState::Succeeded, "the content is stored")
+            },
+            Ending::Retry { after, error } => Self {
+                after: *after,
+                error: Some(error),
+                message: error.into(),
+                ..plain(JobState::Queued, "")
+            },
+            Ending::Dead { error } => Self {
+                error: Some(error),
+                message: error.into(),
+                ..plain(JobState::Dead, "")
+            },
+            Ending::Cancelled => plain(JobState::Cancelled, "its worker has stopped"),
+            Ending::HandedBack => Self {
+                attempts_back: 1,
+                ..plain(JobState::Queued, "its worker has to stop and hands it back")
+            },
+        }
+    }
+}
+
+/// A time span as databases take it.
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
+}
+
+/// Something that a caller asks to be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum New<'a> {
+    Item(&'a Item),
+    Prompt(&'a Prompt),
+    Location(&'a Location),
+    Job(&'a Job),
+}
+
+impl New<'_> {
+    fn created_at(self) -> Timestamp {
+        match self {
+            Self::Item(item) => item.created_at,
+            Self::Prompt(prompt) => prompt.created_at,
+            Self::Location(location) => location.created_at,
+            Self::Job(job) => job.created_at,
+        }
+    }
 }
 
 /// A request that its caller may send twice and that must have one effect.

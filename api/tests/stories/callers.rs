@@ -4,7 +4,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
 
-use crate::support::{Api, Start, request};
+use crate::support::{Api, Start, request, until};
 
 const BOOTSTRAP: &str = "a-key-for-tests-0123456789abcdef";
 
@@ -80,6 +80,77 @@ async fn each_role_may_do_its_own_and_what_the_roles_below_may() {
     let secret = reader.rsplit('_').next().expect("three parts");
     assert!(!String::from_utf8_lossy(&listed.body).contains(secret));
     assert!(!format!("{:?}", api.process.lines()).contains(secret));
+}
+
+#[tokio::test]
+async fn a_key_does_what_its_scopes_name_and_nothing_else() {
+    let api = guarded().await;
+    let (prefix, key) = make_key(
+        &api,
+        r#"{"name": "import", "role": "writer", "scopes": ["items:write"]}"#,
+    )
+    .await;
+    let post = request(Method::POST, "/items", r#"{"name": "tea"}"#);
+    assert_eq!(api.send(by(&key, post)).await.status, StatusCode::CREATED);
+    let refused = api.send(by(&key, request(Method::GET, "/items", ""))).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let detail = refused.problem()["detail"].to_string();
+    assert!(detail.contains("items:read"), "{detail}");
+
+    let keys = api
+        .send(by(BOOTSTRAP, request(Method::GET, "/admin/keys", "")))
+        .await
+        .json();
+    let kept = &keys["keys"][0];
+    assert_eq!(kept["prefix"], prefix.as_str());
+    assert_eq!(kept["scopes"], serde_json::json!(["items:write"]));
+    assert!(kept["last_used_at"].is_string(), "{kept}");
+}
+
+#[tokio::test]
+async fn a_scope_that_does_not_exist_or_exceeds_the_role_is_refused() {
+    let api = guarded().await;
+    for (body, part) in [
+        (
+            r#"{"name": "a", "role": "reader", "scopes": ["stars:polish"]}"#,
+            "stars:polish",
+        ),
+        (
+            r#"{"name": "a", "role": "reader", "scopes": ["items:write"]}"#,
+            "items:write",
+        ),
+        (
+            r#"{"name": "a", "role": "reader", "scopes": []}"#,
+            "at least one",
+        ),
+        (
+            r#"{"name": "a", "role": "reader", "expires_at": "2020-01-01T00:00:00Z"}"#,
+            "future",
+        ),
+    ] {
+        let answer = api
+            .send(by(BOOTSTRAP, request(Method::POST, "/admin/keys", body)))
+            .await;
+        assert_eq!(answer.status.as_u16(), 422, "{body}");
+        let problem = answer.problem().to_string();
+        assert!(problem.contains(part), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_ends_by_itself_when_its_time_is_over() {
+    let api = guarded().await;
+    let end = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(1);
+    let body = format!(r#"{{"name": "short", "role": "reader", "expires_at": "{end}"}}"#);
+    let (_, key) = make_key(&api, &body).await;
+    let refused = until("the end of the key", async || {
+        let answer = api.send(by(&key, request(Method::GET, "/items", ""))).await;
+        (answer.status == StatusCode::UNAUTHORIZED).then_some(answer)
+    })
+    .await;
+    let detail = refused.problem()["detail"].to_string();
+    assert!(detail.contains("expired"), "{detail}");
+    assert!(refused.header("www-authenticate").contains("invalid_token"));
 }
 
 #[tokio::test]

@@ -43,6 +43,7 @@ async fn each_request_has_one_line_with_its_callers_id() {
     assert_eq!(line["path"], "/items/42");
     assert_eq!(line["status"], 404);
     assert!(line["duration_ms"].is_f64(), "{line}");
+    assert!(line["db_ms"].is_f64(), "{line}");
     assert!(
         !line.to_string().contains("hidden"),
         "the query may hold secrets"

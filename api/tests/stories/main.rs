@@ -2,10 +2,15 @@
 
 mod support;
 
+mod caching;
 mod callers;
 mod changes;
+mod client;
+mod content;
+mod contract;
 mod database;
 mod faults;
+mod flags;
 mod items;
 mod logs;
 mod many_processes;
@@ -15,3 +20,5 @@ mod probes;
 mod problems;
 mod releases;
 mod stopping;
+mod tokens;
+mod traces;

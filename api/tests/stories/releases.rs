@@ -81,6 +81,8 @@ async fn a_schema_that_lost_one_of_our_migrations_is_brought_up_again() {
         .await
         .execute(
             "DROP TABLE items; DROP TABLE idempotency_keys; DROP TABLE api_keys;
+             DROP TABLE prompts; DROP TABLE prompt_versions; DROP TABLE locations;
+             DROP TABLE jobs; DROP TABLE job_events;
              DELETE FROM _sqlx_migrations;",
         )
         .await

@@ -1,6 +1,9 @@
 //! A running API process, a client for it, and waits with a deadline.
 
+pub mod local_server;
 pub mod postgres;
+pub mod redis;
+pub mod vendors;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -57,6 +60,12 @@ impl Start {
         let name = format!("OPSCONSOLE_API_{name}");
         self.settings.retain(|(known, _)| *known != name);
         self.settings.push((name, value.into()));
+        self
+    }
+
+    /// A variable that is not one of ours.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.into(), value.into()));
         self
     }
 

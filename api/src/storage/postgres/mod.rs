@@ -1,8 +1,14 @@
-//! Items and keys in a Postgres database that many tasks share.
+//! What is stored, in a Postgres database that many tasks share.
 //!
 //! `position` is taken when an insert starts, not when it commits: of two inserts at the same
 //! moment the later number may be seen first, and a caller who reads the very end of the list
 //! in between meets the other one only when it starts again.
+
+mod items;
+mod jobs;
+mod keys;
+mod locations;
+mod prompts;
 
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,15 +17,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::migrate::MigrateError;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
-use uuid::Uuid;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use super::{
-    IDEMPOTENCY_HOURS, IdempotentRequest, Once, PoolUsage, Schema, Store, StoreError, migrations,
+    IDEMPOTENCY_HOURS, IdempotentRequest, New, Once, PoolUsage, Schema, Store, StoreError,
+    migrations,
 };
-use crate::auth::ApiKey;
-use crate::items::{Cursor, Item, ItemId, Listing, Order};
 use crate::settings::DatabaseUrl;
 
 /// How long a request waits for one of our connections.
@@ -29,9 +33,6 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const REST_TRUSTED: Duration = Duration::from_secs(5);
 /// The server gives a statement up after this; below the time limit of a request.
 const STATEMENT_TIMEOUT: &str = "10s";
-const COLUMNS: &str = "position, id, name, description, created_at_ms, updated_at_ms, version";
-const KEY_COLUMNS: &str = "id, prefix, secret_sha256, name, role, created_at_ms, expires_at_ms, \
-                           last_used_at_ms, revoked_at_ms";
 
 /// A Postgres database behind one pool.
 pub(crate) struct PostgresStore {
@@ -120,21 +121,27 @@ impl Store for PostgresStore {
         )
     }
 
-    async fn insert_item(&self, item: &Item) -> Result<(), StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(|e| self.error(&e))?;
-        insert(&mut connection, item)
-            .await
-            .map_err(|e| self.error(&e))
+    async fn insert(&self, new: New<'_>) -> Result<(), StoreError> {
+        let store = async {
+            // One statement commits by itself, without the two round trips of a transaction.
+            if let New::Item(item) = new {
+                return items::insert(&mut *self.pool.acquire().await?, item).await;
+            }
+            let mut transaction = self.pool.begin().await?;
+            insert(&mut transaction, new).await?;
+            transaction.commit().await
+        };
+        store.await.map_err(|e: sqlx::Error| self.error(&e))
     }
 
-    async fn insert_item_once(
+    async fn insert_once(
         &self,
-        item: &Item,
+        new: New<'_>,
         request: &IdempotentRequest,
         answer: &str,
     ) -> Result<Once, StoreError> {
         let once = async {
-            let now = item.created_at.as_millisecond();
+            let now = new.created_at().as_millisecond();
             let mut transaction = self.pool.begin().await?;
             sqlx::query("DELETE FROM idempotency_keys WHERE created_at_ms < $1")
                 .bind(now - IDEMPOTENCY_HOURS * 3_600_000)
@@ -154,7 +161,7 @@ impl Store for PostgresStore {
             .await?
             .rows_affected();
             if first == 1 {
-                insert(&mut transaction, item).await?;
+                insert(&mut transaction, new).await?;
                 transaction.commit().await?;
                 return Ok(Once::Done);
             }
@@ -173,138 +180,6 @@ impl Store for PostgresStore {
             })
         };
         once.await.map_err(|e: sqlx::Error| self.error(&e))
-    }
-
-    async fn update_item(&self, item: &Item) -> Result<bool, StoreError> {
-        sqlx::query(
-            "UPDATE items SET name = $1, description = $2, updated_at_ms = $3, version = $4 \
-             WHERE id = $5 AND version = $4 - 1",
-        )
-        .bind(&item.name)
-        .bind(item.description.as_deref())
-        .bind(item.updated_at.as_millisecond())
-        .bind(item.version)
-        .bind(item.id.uuid())
-        .execute(&self.pool)
-        .await
-        .map(|done| done.rows_affected() == 1)
-        .map_err(|e| self.error(&e))
-    }
-
-    async fn delete_item(&self, id: ItemId, version: i64) -> Result<bool, StoreError> {
-        sqlx::query("DELETE FROM items WHERE id = $1 AND version = $2")
-            .bind(id.uuid())
-            .bind(version)
-            .execute(&self.pool)
-            .await
-            .map(|done| done.rows_affected() == 1)
-            .map_err(|e| self.error(&e))
-    }
-
-    async fn item(&self, id: ItemId) -> Result<Option<Item>, StoreError> {
-        sqlx::query(AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM items WHERE id = $1"
-        )))
-        .bind(id.uuid())
-        .fetch_optional(&self.pool)
-        .await
-        .map_err(|e| self.error(&e))?
-        .map(|row| placed_item(&row).map(|(_, item)| item))
-        .transpose()
-    }
-
-    async fn items(
-        &self,
-        listing: &Listing,
-        limit: u32,
-    ) -> Result<Vec<(Cursor, Item)>, StoreError> {
-        let (compare, direction) = match listing.order {
-            Order::OldestFirst => (">", "ASC"),
-            Order::NewestFirst => ("<", "DESC"),
-        };
-        sqlx::query(AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM items WHERE position {compare} $1 \
-             AND ($2::text IS NULL OR strpos(name, $2) > 0) \
-             AND ($3::bigint IS NULL OR created_at_ms >= $3) \
-             AND ($4::bigint IS NULL OR created_at_ms < $4) \
-             ORDER BY position {direction} LIMIT $5"
-        )))
-        .bind(listing.start())
-        .bind(listing.name_contains.as_deref())
-        .bind(listing.created_from.map(Timestamp::as_millisecond))
-        .bind(listing.created_before.map(Timestamp::as_millisecond))
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
-        .await
-        .map_err(|e| self.error(&e))?
-        .iter()
-        .map(placed_item)
-        .collect()
-    }
-
-    async fn insert_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
-        sqlx::query(AssertSqlSafe(format!(
-            "INSERT INTO api_keys ({KEY_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-        )))
-        .bind(key.id)
-        .bind(&key.prefix)
-        .bind(key.secret_sha256.as_slice())
-        .bind(&key.name)
-        .bind(key.role.name())
-        .bind(key.created_at.as_millisecond())
-        .bind(key.expires_at.map(Timestamp::as_millisecond))
-        .bind(key.last_used_at.map(Timestamp::as_millisecond))
-        .bind(key.revoked_at.map(Timestamp::as_millisecond))
-        .execute(&self.pool)
-        .await
-        .map(drop)
-        .map_err(|e| self.error(&e))
-    }
-
-    async fn api_key(&self, prefix: &str) -> Result<Option<ApiKey>, StoreError> {
-        sqlx::query(AssertSqlSafe(format!(
-            "SELECT {KEY_COLUMNS} FROM api_keys WHERE prefix = $1"
-        )))
-        .bind(prefix)
-        .fetch_optional(&self.pool)
-        .await
-        .map_err(|e| self.error(&e))?
-        .map(|row| api_key(&row))
-        .transpose()
-    }
-
-    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
-        sqlx::query(AssertSqlSafe(format!(
-            "SELECT {KEY_COLUMNS} FROM api_keys ORDER BY created_at_ms, id"
-        )))
-        .fetch_all(&self.pool)
-        .await
-        .map_err(|e| self.error(&e))?
-        .iter()
-        .map(api_key)
-        .collect()
-    }
-
-    async fn touch_api_key(&self, prefix: &str, at: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE api_keys SET last_used_at_ms = $1 WHERE prefix = $2")
-            .bind(at.as_millisecond())
-            .bind(prefix)
-            .execute(&self.pool)
-            .await
-            .map(drop)
-            .map_err(|e| self.error(&e))
-    }
-
-    async fn revoke_api_key(&self, prefix: &str, at: Timestamp) -> Result<bool, StoreError> {
-        sqlx::query(
-            "UPDATE api_keys SET revoked_at_ms = $1 WHERE prefix = $2 AND revoked_at_ms IS NULL",
-        )
-        .bind(at.as_millisecond())
-        .bind(prefix)
-        .execute(&self.pool)
-        .await
-        .map(|done| done.rows_affected() == 1)
-        .map_err(|e| self.error(&e))
     }
 
     fn connection_errors(&self) -> u64 {
@@ -338,15 +213,13 @@ async fn applied(connection: &mut PgConnection) -> Result<Vec<migrations::Applie
         .await
 }
 
-async fn insert(connection: &mut PgConnection, item: &Item) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO items (id, name, description, created_at_ms) VALUES ($1, $2, $3, $4)")
-        .bind(item.id.uuid())
-        .bind(&item.name)
-        .bind(item.description.as_deref())
-        .bind(item.created_at.as_millisecond())
-        .execute(connection)
-        .await
-        .map(drop)
+async fn insert(connection: &mut PgConnection, new: New<'_>) -> Result<(), sqlx::Error> {
+    match new {
+        New::Item(item) => items::insert(connection, item).await,
+        New::Prompt(prompt) => prompts::insert(connection, prompt).await,
+        New::Location(location) => locations::insert(connection, location).await,
+        New::Job(job) => jobs::insert(connection, job).await,
+    }
 }
 
 fn unexpected(error: impl std::fmt::Display) -> StoreError {
@@ -357,55 +230,6 @@ fn unexpected(error: impl std::fmt::Display) -> StoreError {
 
 fn timestamp(ms: i64) -> Result<Timestamp, StoreError> {
     Timestamp::from_millisecond(ms).map_err(unexpected)
-}
-
-fn placed_item(row: &PgRow) -> Result<(Cursor, Item), StoreError> {
-    let read = || -> Result<_, sqlx::Error> {
-        Ok((
-            row.try_get::<i64, _>("position")?,
-            row.try_get::<Uuid, _>("id")?,
-            row.try_get::<String, _>("name")?,
-            row.try_get::<Option<String>, _>("description")?,
-            row.try_get::<i64, _>("created_at_ms")?,
-            row.try_get::<Option<i64>, _>("updated_at_ms")?,
-            row.try_get::<i64, _>("version")?,
-        ))
-    };
-    let (position, id, name, description, created_ms, updated_ms, version) =
-        read().map_err(unexpected)?;
-    let item = Item {
-        id: id.into(),
-        name,
-        description,
-        created_at: timestamp(created_ms)?,
-        updated_at: timestamp(updated_ms.unwrap_or(created_ms))?,
-        version,
-    };
-    Ok((Cursor::at(position), item))
-}
-
-fn api_key(row: &PgRow) -> Result<ApiKey, StoreError> {
-    let time = |name| -> Result<Option<Timestamp>, StoreError> {
-        let ms: Option<i64> = row.try_get(name).map_err(unexpected)?;
-        ms.map(timestamp).transpose()
-    };
-    let text = |name| row.try_get::<String, _>(name).map_err(unexpected);
-    let role = text("role")?;
-    Ok(ApiKey {
-        id: row.try_get("id").map_err(unexpected)?,
-        prefix: text("prefix")?,
-        secret_sha256: row
-            .try_get::<Vec<u8>, _>("secret_sha256")
-            .map_err(unexpected)?
-            .try_into()
-            .map_err(|_| unexpected("an API key's hash does not have 32 bytes"))?,
-        name: text("name")?,
-        role: role.parse().map_err(unexpected)?,
-        created_at: time("created_at_ms")?.ok_or_else(|| unexpected("created_at_ms is null"))?,
-        expires_at: time("expires_at_ms")?,
-        last_used_at: time("last_used_at_ms")?,
-        revoked_at: time("revoked_at_ms")?,
-    })
 }
 
 /// What an error means, by its SQLSTATE (postgresql.org/docs/current/errcodes-appendix.html).

@@ -1,7 +1,13 @@
-//! Items and keys in one SQLite file that several processes of one machine share.
+//! What is stored, in one SQLite file that several processes of one machine share.
 //!
 //! WAL lets readers go on beside the one writer. It needs shared memory, so the file must lie
 //! on a local disk (sqlite.org/wal.html): not on NFS or EFS with tasks on several hosts.
+
+mod items;
+mod jobs;
+mod keys;
+mod locations;
+mod prompts;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,16 +17,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::migrate::MigrateError;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection};
-use uuid::Uuid;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::database_file::DatabaseFile;
 use super::{
-    IDEMPOTENCY_HOURS, IdempotentRequest, Once, PoolUsage, Schema, Store, StoreError, migrations,
+    IDEMPOTENCY_HOURS, IdempotentRequest, New, Once, PoolUsage, Schema, Store, StoreError,
+    migrations,
 };
-use crate::auth::ApiKey;
-use crate::items::{Cursor, Item, ItemId, Listing, Order};
 use crate::settings::DatabaseUrl;
 
 /// How long a statement waits for another process's write.
@@ -34,9 +38,6 @@ const READERS: u32 = 3;
 /// `PRAGMA cache_size`: negative means KiB. The default, 2 MiB for each connection, would be
 /// half of what this process may hold.
 const PAGE_CACHE: &str = "-512";
-const COLUMNS: &str = "position, id, name, description, created_at_ms, updated_at_ms, version";
-const KEY_COLUMNS: &str = "id, prefix, secret_sha256, name, role, created_at_ms, expires_at_ms, \
-                           last_used_at_ms, revoked_at_ms";
 
 /// A SQLite file, with one connection for writes and a few for reads.
 pub(crate) struct SqliteStore {
@@ -113,21 +114,23 @@ impl Store for SqliteStore {
             .map_err(|error| error.meaning(|error| self.error(error)))
     }
 
-    async fn insert_item(&self, item: &Item) -> Result<(), StoreError> {
-        let mut connection = self.writer.acquire().await.map_err(|e| self.error(&e))?;
-        insert(&mut connection, item)
-            .await
-            .map_err(|e| self.error(&e))
+    async fn insert(&self, new: New<'_>) -> Result<(), StoreError> {
+        let store = async {
+            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+            insert(&mut transaction, new).await?;
+            transaction.commit().await
+        };
+        store.await.map_err(|e: sqlx::Error| self.error(&e))
     }
 
-    async fn insert_item_once(
+    async fn insert_once(
         &self,
-        item: &Item,
+        new: New<'_>,
         request: &IdempotentRequest,
         answer: &str,
     ) -> Result<Once, StoreError> {
         let once = async {
-            let now = item.created_at.as_millisecond();
+            let now = new.created_at().as_millisecond();
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
             sqlx::query("DELETE FROM idempotency_keys WHERE created_at_ms < ?")
                 .bind(now - IDEMPOTENCY_HOURS * 3_600_000)
@@ -146,7 +149,7 @@ impl Store for SqliteStore {
             .await?
             .rows_affected();
             if first == 1 {
-                insert(&mut transaction, item).await?;
+                insert(&mut transaction, new).await?;
                 transaction.commit().await?;
                 return Ok(Once::Done);
             }
@@ -165,138 +168,6 @@ impl Store for SqliteStore {
             })
         };
         once.await.map_err(|e: sqlx::Error| self.error(&e))
-    }
-
-    async fn update_item(&self, item: &Item) -> Result<bool, StoreError> {
-        sqlx::query(
-            "UPDATE items SET name = ?1, description = ?2, updated_at_ms = ?3, version = ?4 \
-             WHERE id = ?5 AND version = ?4 - 1",
-        )
-        .bind(&item.name)
-        .bind(item.description.as_deref())
-        .bind(item.updated_at.as_millisecond())
-        .bind(item.version)
-        .bind(item.id.to_string())
-        .execute(&self.writer)
-        .await
-        .map(|done| done.rows_affected() == 1)
-        .map_err(|e| self.error(&e))
-    }
-
-    async fn delete_item(&self, id: ItemId, version: i64) -> Result<bool, StoreError> {
-        sqlx::query("DELETE FROM items WHERE id = ? AND version = ?")
-            .bind(id.to_string())
-            .bind(version)
-            .execute(&self.writer)
-            .await
-            .map(|done| done.rows_affected() == 1)
-            .map_err(|e| self.error(&e))
-    }
-
-    async fn item(&self, id: ItemId) -> Result<Option<Item>, StoreError> {
-        sqlx::query(AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM items WHERE id = ?"
-        )))
-        .bind(id.to_string())
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(|e| self.error(&e))?
-        .map(|row| placed_item(&row).map(|(_, item)| item))
-        .transpose()
-    }
-
-    async fn items(
-        &self,
-        listing: &Listing,
-        limit: u32,
-    ) -> Result<Vec<(Cursor, Item)>, StoreError> {
-        let (compare, direction) = match listing.order {
-            Order::OldestFirst => (">", "ASC"),
-            Order::NewestFirst => ("<", "DESC"),
-        };
-        sqlx::query(AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM items WHERE position {compare} ?1 \
-             AND (?2 IS NULL OR instr(name, ?2) > 0) \
-             AND (?3 IS NULL OR created_at_ms >= ?3) \
-             AND (?4 IS NULL OR created_at_ms < ?4) \
-             ORDER BY position {direction} LIMIT ?5"
-        )))
-        .bind(listing.start())
-        .bind(listing.name_contains.as_deref())
-        .bind(listing.created_from.map(Timestamp::as_millisecond))
-        .bind(listing.created_before.map(Timestamp::as_millisecond))
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(|e| self.error(&e))?
-        .iter()
-        .map(placed_item)
-        .collect()
-    }
-
-    async fn insert_api_key(&self, key: &ApiKey) -> Result<(), StoreError> {
-        sqlx::query(AssertSqlSafe(format!(
-            "INSERT INTO api_keys ({KEY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        )))
-        .bind(key.id.to_string())
-        .bind(&key.prefix)
-        .bind(key.secret_sha256.as_slice())
-        .bind(&key.name)
-        .bind(key.role.name())
-        .bind(key.created_at.as_millisecond())
-        .bind(key.expires_at.map(Timestamp::as_millisecond))
-        .bind(key.last_used_at.map(Timestamp::as_millisecond))
-        .bind(key.revoked_at.map(Timestamp::as_millisecond))
-        .execute(&self.writer)
-        .await
-        .map(drop)
-        .map_err(|e| self.error(&e))
-    }
-
-    async fn api_key(&self, prefix: &str) -> Result<Option<ApiKey>, StoreError> {
-        sqlx::query(AssertSqlSafe(format!(
-            "SELECT {KEY_COLUMNS} FROM api_keys WHERE prefix = ?"
-        )))
-        .bind(prefix)
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(|e| self.error(&e))?
-        .map(|row| api_key(&row))
-        .transpose()
-    }
-
-    async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
-        sqlx::query(AssertSqlSafe(format!(
-            "SELECT {KEY_COLUMNS} FROM api_keys ORDER BY created_at_ms, id"
-        )))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(|e| self.error(&e))?
-        .iter()
-        .map(api_key)
-        .collect()
-    }
-
-    async fn touch_api_key(&self, prefix: &str, at: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE api_keys SET last_used_at_ms = ? WHERE prefix = ?")
-            .bind(at.as_millisecond())
-            .bind(prefix)
-            .execute(&self.writer)
-            .await
-            .map(drop)
-            .map_err(|e| self.error(&e))
-    }
-
-    async fn revoke_api_key(&self, prefix: &str, at: Timestamp) -> Result<bool, StoreError> {
-        sqlx::query(
-            "UPDATE api_keys SET revoked_at_ms = ? WHERE prefix = ? AND revoked_at_ms IS NULL",
-        )
-        .bind(at.as_millisecond())
-        .bind(prefix)
-        .execute(&self.writer)
-        .await
-        .map(|done| done.rows_affected() == 1)
-        .map_err(|e| self.error(&e))
     }
 
     fn connection_errors(&self) -> u64 {
@@ -432,15 +303,13 @@ impl SchemaError {
     }
 }
 
-async fn insert(connection: &mut SqliteConnection, item: &Item) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO items (id, name, description, created_at_ms) VALUES (?, ?, ?, ?)")
-        .bind(item.id.to_string())
-        .bind(&item.name)
-        .bind(item.description.as_deref())
-        .bind(item.created_at.as_millisecond())
-        .execute(connection)
-        .await
-        .map(drop)
+async fn insert(connection: &mut SqliteConnection, new: New<'_>) -> Result<(), sqlx::Error> {
+    match new {
+        New::Item(item) => items::insert(connection, item).await,
+        New::Prompt(prompt) => prompts::insert(connection, prompt).await,
+        New::Location(location) => locations::insert(connection, location).await,
+        New::Job(job) => jobs::insert(connection, job).await,
+    }
 }
 
 fn unexpected(error: impl std::fmt::Display) -> StoreError {
@@ -451,56 +320,6 @@ fn unexpected(error: impl std::fmt::Display) -> StoreError {
 
 fn timestamp(ms: i64) -> Result<Timestamp, StoreError> {
     Timestamp::from_millisecond(ms).map_err(unexpected)
-}
-
-fn placed_item(row: &SqliteRow) -> Result<(Cursor, Item), StoreError> {
-    let read = || -> Result<_, sqlx::Error> {
-        Ok((
-            row.try_get::<i64, _>("position")?,
-            row.try_get::<String, _>("id")?,
-            row.try_get::<String, _>("name")?,
-            row.try_get::<Option<String>, _>("description")?,
-            row.try_get::<i64, _>("created_at_ms")?,
-            row.try_get::<Option<i64>, _>("updated_at_ms")?,
-            row.try_get::<i64, _>("version")?,
-        ))
-    };
-    let (position, id, name, description, created_ms, updated_ms, version) =
-        read().map_err(unexpected)?;
-    let item = Item {
-        id: ItemId::parse(&id)
-            .ok_or_else(|| unexpected(format!("item at position {position} has the id {id:?}")))?,
-        name,
-        description,
-        created_at: timestamp(created_ms)?,
-        updated_at: timestamp(updated_ms.unwrap_or(created_ms))?,
-        version,
-    };
-    Ok((Cursor::at(position), item))
-}
-
-fn api_key(row: &SqliteRow) -> Result<ApiKey, StoreError> {
-    let time = |name| -> Result<Option<Timestamp>, StoreError> {
-        let ms: Option<i64> = row.try_get(name).map_err(unexpected)?;
-        ms.map(timestamp).transpose()
-    };
-    let text = |name| row.try_get::<String, _>(name).map_err(unexpected);
-    let role = text("role")?;
-    Ok(ApiKey {
-        id: Uuid::try_parse(&text("id")?).map_err(unexpected)?,
-        prefix: text("prefix")?,
-        secret_sha256: row
-            .try_get::<Vec<u8>, _>("secret_sha256")
-            .map_err(unexpected)?
-            .try_into()
-            .map_err(|_| unexpected("an API key's hash does not have 32 bytes"))?,
-        name: text("name")?,
-        role: role.parse().map_err(unexpected)?,
-        created_at: time("created_at_ms")?.ok_or_else(|| unexpected("created_at_ms is null"))?,
-        expires_at: time("expires_at_ms")?,
-        last_used_at: time("last_used_at_ms")?,
-        revoked_at: time("revoked_at_ms")?,
-    })
 }
 
 /// The primary result code of SQLite (sqlite.org/rescode.html): the low byte of the extended.
@@ -562,7 +381,8 @@ fn meaning(error: &sqlx::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::items::NewItem;
+    use crate::items::{Item, Listing, NewItem};
+    use crate::storage::ItemStore;
 
     fn item(name: &str) -> Item {
         let new: NewItem = serde_json::from_value(
@@ -578,16 +398,16 @@ mod tests {
         // SQLite answers SQLITE_FULL at this limit exactly as on a full disk.
         let options = SqliteConnectOptions::new()
             .filename(folder.path().join("small.db"))
-            .pragma("max_page_count", "24");
+            .pragma("max_page_count", "64");
         let store = SqliteStore::with_options(options);
         store.migrate(true).await.expect("it fits");
         let mut stored = 0;
         let error = loop {
-            match store.insert_item(&item("a")).await {
+            match store.insert(New::Item(&item("a"))).await {
                 Ok(()) => stored += 1,
                 Err(error) => break error,
             }
-            assert!(stored < 100, "24 pages hold no 100 items of 4 kB");
+            assert!(stored < 100, "64 pages hold no 100 items of 4 kB");
         };
         assert!(matches!(error, StoreError::Full { .. }), "{error}");
         assert!(stored > 0);

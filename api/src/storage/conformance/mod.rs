@@ -6,15 +6,19 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
+use self::queue::*;
+use self::texts::*;
 use super::postgres::PostgresStore;
 use super::sqlite::SqliteStore;
-use super::{IdempotentRequest, Once, Schema, Store};
-use crate::auth::{ApiKey, Role};
+use super::{IdempotentRequest, New, Once, Schema, Store};
+use crate::auth::{ApiKey, Role, Scope, Scopes};
 use crate::items::{Cursor, Item, Listing, NewItem, Order};
 use crate::settings::DatabaseUrl;
 
-#[path = "../../tests/stories/support/postgres.rs"]
+mod queue;
+#[path = "../../../tests/stories/support/postgres.rs"]
 mod server;
+mod texts;
 
 /// A way to open stores on one database, which ends with it.
 struct Database {
@@ -83,6 +87,23 @@ on_each_backend!(
     of_many_requests_with_one_key_at_a_time_one_has_its_effect,
     api_keys_are_kept_used_and_revoked,
     an_item_of_the_release_before_has_version_1,
+    every_version_of_a_prompt_is_kept,
+    of_two_versions_on_one_only_one_becomes_the_next,
+    locations_are_changed_found_and_removed,
+    a_key_makes_one_job,
+    a_job_goes_from_queued_to_stored_content,
+    of_many_workers_one_gets_a_job,
+    many_workers_share_many_jobs_and_miss_none,
+    a_job_whose_worker_is_lost_is_claimed_again_after_the_lease,
+    a_lease_that_is_held_is_not_taken,
+    a_job_that_failed_waits_for_its_next_attempt,
+    a_job_that_loses_its_worker_too_often_is_dead,
+    a_job_handed_back_has_its_attempt_back,
+    a_job_that_waits_is_called_off_at_once,
+    of_a_running_job_that_is_called_off_its_worker_hears,
+    a_job_called_off_whose_worker_is_lost_is_cancelled,
+    jobs_are_listed_by_state_and_location,
+    the_queue_is_counted,
 );
 
 fn item(name: &str) -> Item {
@@ -150,7 +171,7 @@ async fn a_database_that_was_migrated_further_is_newer(database: Database) {
     assert_eq!(store.schema().await.expect("read"), Schema::Newer);
     store.migrate(true).await.expect("left alone");
     let item = item("on the schema of a later release");
-    store.insert_item(&item).await.expect("stored");
+    store.insert(New::Item(&item)).await.expect("stored");
     assert_eq!(store.item(item.id).await.expect("read"), Some(item));
 }
 
@@ -158,7 +179,7 @@ async fn what_is_stored_is_what_is_read(database: Database) {
     let store = database.migrated().await;
     let item = item("Kaffee ☕ \u{1f600}");
     assert_eq!(store.item(item.id).await.expect("read"), None);
-    store.insert_item(&item).await.expect("stored");
+    store.insert(New::Item(&item)).await.expect("stored");
     assert_eq!(store.item(item.id).await.expect("read"), Some(item.clone()));
     let listed = store.items(&Listing::default(), 10).await.expect("listed");
     assert_eq!(listed.len(), 1);
@@ -168,7 +189,7 @@ async fn what_is_stored_is_what_is_read(database: Database) {
 async fn lists_go_both_ways_and_filter(database: Database) {
     let store = database.migrated().await;
     for name in ["red 1", "blue 2", "Red 3", "red 4%"] {
-        store.insert_item(&item(name)).await.expect("stored");
+        store.insert(New::Item(&item(name))).await.expect("stored");
     }
     let newest = Listing {
         order: Order::NewestFirst,
@@ -212,7 +233,7 @@ async fn lists_go_both_ways_and_filter(database: Database) {
 async fn of_two_changes_to_one_state_one_wins(database: Database) {
     let (one, other) = (database.migrated().await, database.open());
     let old = item("old");
-    one.insert_item(&old).await.expect("stored");
+    one.insert(New::Item(&old)).await.expect("stored");
     let (a, b) = (renamed(&old, "a"), renamed(&old, "b"));
     let (won_a, won_b) = tokio::join!(one.update_item(&a), other.update_item(&b));
     let (won_a, won_b) = (won_a.expect("answered"), won_b.expect("answered"));
@@ -224,7 +245,7 @@ async fn of_two_changes_to_one_state_one_wins(database: Database) {
 async fn only_the_state_that_was_read_is_deleted(database: Database) {
     let store = database.migrated().await;
     let old = item("old");
-    store.insert_item(&old).await.expect("stored");
+    store.insert(New::Item(&old)).await.expect("stored");
     assert!(
         store
             .update_item(&renamed(&old, "new"))
@@ -248,7 +269,7 @@ async fn a_request_with_a_key_has_its_effect_once(database: Database) {
     let store = database.migrated().await;
     let once = async |request: IdempotentRequest| {
         store
-            .insert_item_once(&item("a"), &request, "the first answer")
+            .insert_once(New::Item(&item("a")), &request, "the first answer")
             .await
             .expect("answered")
     };
@@ -276,7 +297,7 @@ async fn of_many_requests_with_one_key_at_a_time_one_has_its_effect(database: Da
     let request = keyed("ann", 1);
     let item = item("a");
     let outcomes = join_all(
-        (0..16).map(|number| stores[number % 2].insert_item_once(&item, &request, "answer")),
+        (0..16).map(|number| stores[number % 2].insert_once(New::Item(&item), &request, "answer")),
     )
     .await;
     let done = outcomes
@@ -291,8 +312,9 @@ async fn of_many_requests_with_one_key_at_a_time_one_has_its_effect(database: Da
 
 async fn api_keys_are_kept_used_and_revoked(database: Database) {
     let store = database.migrated().await;
+    let scopes = Scopes::of(&[Scope::ItemsRead, Scope::ItemsWrite]);
     let end = Timestamp::from_second(4_102_444_800).expect("in 2100");
-    let (key, _) = ApiKey::generate("ci".into(), Role::Writer, Some(end));
+    let (key, _) = ApiKey::generate("ci".into(), Role::Writer, Some(scopes), Some(end));
     store.insert_api_key(&key).await.expect("stored");
     assert_eq!(
         store.api_key(&key.prefix).await.expect("read"),
