@@ -284,7 +284,7 @@ async fn result(
             description = "The id of the last event that the caller has seen."),
     ),
     responses(
-        (status = 200, description = "The events.", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "The events.", body = EventFrame, content_type = "text/event-stream"),
         (status = 204, description = "The job has ended and the caller has seen everything."),
         (status = 404, description = "No job has this id.", body = Problem, content_type = "application/problem+json"),
     ),
@@ -328,6 +328,24 @@ struct ListQuery {
     location_id: Option<String>,
 }
 
+/// One event of a stream (html.spec.whatwg.org §9.2), for the contract only.
+#[derive(ToSchema)]
+#[allow(unused, reason = "the frame is written by axum")]
+struct EventFrame {
+    /// Give the last one back as `Last-Event-ID` to go on from there.
+    #[schema(required = false)]
+    id: String,
+    /// The state that the job is in.
+    #[schema(required = false)]
+    event: String,
+    /// Milliseconds after which to ask again.
+    #[schema(required = false)]
+    retry: u64,
+    /// A JSON object.
+    #[schema(required = false)]
+    data: String,
+}
+
 #[derive(Serialize, ToSchema)]
 #[schema(as = JobPage)]
 struct Page {
@@ -355,13 +373,13 @@ async fn list(
     let order = paging::order(query.sort.as_deref())?;
     let place = Place::new(paging::cursor(query.cursor.as_deref())?, order);
     let state = match query.state.as_deref() {
-        None | Some("") => None,
+        None => None,
         Some(text) => Some(text.parse().map_err(|problem| {
             ApiError::BadRequest(format!("The parameter state cannot be read: {problem}."))
         })?),
     };
     let location = match query.location_id.as_deref() {
-        None | Some("") => None,
+        None => None,
         Some(text) => Some(LocationId::parse(text).ok_or_else(|| {
             ApiError::BadRequest("The parameter location_id is not the id of a location.".into())
         })?),
