@@ -2,6 +2,8 @@
 //! the wire protocols of AWS.
 
 mod changes;
+#[path = "../common/conformance.rs"]
+mod conformance;
 mod faults;
 mod laboratory;
 mod looking;

@@ -52,6 +52,7 @@ pub struct Bench {
     pub namespace: String,
     kubeconfig: PathBuf,
     home: TempDir,
+    began: Instant,
 }
 
 impl Bench {
@@ -79,6 +80,7 @@ impl Bench {
             client,
             kubeconfig,
             home: TempDir::with_prefix("opsconsole-kubernetes-").expect("a directory"),
+            began: Instant::now(),
         };
         let namespaces: Api<Namespace> = Api::all(bench.client.clone());
         let namespace: Namespace = read(json!({"metadata": {"name": bench.namespace}}));
@@ -99,6 +101,11 @@ impl Bench {
 
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// How long the namespace has been there.
+    pub fn age(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// A directory that goes with the test.

@@ -265,7 +265,10 @@ async fn our_audit_outranks_what_the_cluster_shows_and_the_plan_says_which() {
         return;
     };
     let (ours, theirs) = (bench.operator("ada").await, bench.operator("eve").await);
+    let began = Instant::now();
     assert_eq!(carry_out(&ours, deploy("1.1.0")).await, RunOutcome::Done);
+    // Of two that lived briefly the one that lived longer is taken: 1.1.0 it shall be.
+    tokio::time::sleep(bench.age() + began.elapsed() + Duration::from_secs(1)).await;
     bench.somebody_patches(image("1.2.0")).await;
     bench.steady("1.2.0").await;
     let environment = EnvironmentName::from("dev");

@@ -1,6 +1,9 @@
 //! Deploys, rollbacks, locks and logs of a Deployment, through the same executor as on ECS.
 
-use super::cluster::{Bench, carry_out, deploy, yes};
+use super::{
+    cluster::{Bench, carry_out, deploy, yes},
+    conformance::{Subject, conforms},
+};
 use opsconsole::{
     model::{Action, EnvironmentName, RunOutcome},
     operate::RunOptions,
@@ -174,5 +177,21 @@ async fn reading_the_logs_twice_gives_the_same_lines_with_the_same_ids() {
         page.events.iter().map(|event| event.id.clone()).collect()
     };
     assert!(ids(&again).starts_with(&ids(&first)));
+    bench.clear().await;
+}
+
+#[tokio::test]
+async fn kubernetes_does_what_every_platform_does() {
+    let Some(bench) = Bench::with_api("conforms").await else {
+        return;
+    };
+    conforms(&Subject {
+        platform: bench.platform().await,
+        operators: (bench.operator("ada").await, bench.operator("eve").await),
+        environment: EnvironmentName::from("dev"),
+        old: "1.0.0",
+        new: "1.1.0",
+    })
+    .await;
     bench.clear().await;
 }

@@ -17,7 +17,7 @@ use tokio::{
 const PREVIOUS_TRIES: u32 = 6;
 
 /// Tries to read the rest of a source that is over, when the platform answers that it cannot.
-const LAST_TRIES: u32 = 4;
+const LAST_TRIES: u32 = 6;
 
 /// Where a source is begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,7 +197,10 @@ impl Follower {
                         _ => Duration::ZERO,
                     };
                     self.mouth.past = None;
-                    if self.standing != Some(Standing::Failing(error.clone())) {
+                    // The rest of one that is over may need a moment to be found; that is no gap.
+                    let is_rest =
+                        source.is_over && !matches!(error, PlatformError::Unreachable { .. });
+                    if !is_rest && self.standing != Some(Standing::Failing(error.clone())) {
                         self.tell(Standing::Failing(error))?;
                     }
                     back_off(tries, self.pace.again.0, self.pace.again.1).max(pause)

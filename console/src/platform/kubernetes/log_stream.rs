@@ -101,7 +101,6 @@ async fn connect(
             Box::pin(reader),
             source.stream.clone(),
             source.is_over || how.previous,
-            how.previous,
         )),
         Err(error) => {
             let operation = op("get", "pods/log", pod);
@@ -119,7 +118,6 @@ struct Reading<R> {
     splitter: LineSplitter,
     stream: String,
     is_final: bool,
-    is_previous: bool,
 }
 
 /// A last line without its end counts only where nothing more can be written (`is_final`): else it
@@ -128,14 +126,12 @@ fn lines<R: AsyncBufRead + Send + 'static>(
     reader: Pin<Box<R>>,
     stream: String,
     is_final: bool,
-    is_previous: bool,
 ) -> Lines {
     let reading = Reading {
         reader: Some(reader),
         splitter: LineSplitter::default(),
         stream,
         is_final,
-        is_previous,
     };
     stream::unfold(reading, |mut reading| async move {
         loop {
@@ -164,7 +160,7 @@ fn lines<R: AsyncBufRead + Send + 'static>(
             }
             if let Some(said) = lines.iter().find(|line| is_not_yet(line)) {
                 reading.reader = None;
-                if !reading.is_previous {
+                if !reading.is_final {
                     // There will be something to read in a moment; that is no trouble.
                     return None;
                 }
