@@ -5,6 +5,7 @@ mod support;
 mod caching;
 mod callers;
 mod changes;
+mod client;
 mod content;
 mod contract;
 mod database;
