@@ -147,6 +147,7 @@ impl Settings {
         let mut errors = Vec::new();
         let of_vendors = generation::VENDOR_NAMES
             .into_iter()
+            .filter(|name| std::env::var_os(format!("{PREFIX}{name}_FILE")).is_none())
             .filter_map(|name| Some((name.to_owned(), std::env::var_os(name)?)));
         let own = std::env::vars_os().filter_map(|(name, value)| {
             let name = name.to_str()?.strip_prefix(PREFIX)?;

@@ -1,6 +1,5 @@
 //! One HTTP call: sent, bounded, and its failure put into one of few kinds.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,6 +8,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{RequestBuilder, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
 
 use super::{CallError, CallSeconds, Errand, Failure};
 use crate::trace;
@@ -28,7 +28,7 @@ pub(super) struct Peer {
     seconds: CallSeconds,
     /// Made at the first call: it reads the certificates of the system, which a process that
     /// never calls does not need to hold.
-    http: OnceLock<reqwest::Client>,
+    http: OnceCell<reqwest::Client>,
 }
 
 /// An answer that is not an error.
@@ -46,7 +46,7 @@ impl Peer {
             key,
             time_max,
             seconds,
-            http: OnceLock::new(),
+            http: OnceCell::new(),
         }
     }
 
@@ -71,7 +71,7 @@ impl Peer {
     ) -> Result<T, CallError> {
         let label = self.name.to_ascii_lowercase();
         let exchange = async {
-            let request = build(self.http()?).header(trace::HEADER, errand.trace.child());
+            let request = build(self.http().await?).header(trace::HEADER, errand.trace.child());
             let exchange = self.exchange(request, explain);
             let answer = tokio::time::timeout(self.time_max, exchange)
                 .await
@@ -81,21 +81,17 @@ impl Peer {
         self.seconds.measure(&label, exchange).await
     }
 
-    fn http(&self) -> Result<&reqwest::Client, CallError> {
-        if let Some(client) = self.http.get() {
-            return Ok(client);
-        }
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("opsconsole-api/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIME_MAX)
-            // A key must not follow to where an answer points.
-            .redirect(redirect::Policy::none())
-            .build()
-            .map_err(|error| {
-                let what = format!("cannot be called: {}", innermost(&error));
-                self.error(Failure::Unreachable, what)
-            })?;
-        Ok(self.http.get_or_init(|| client))
+    async fn http(&self) -> Result<&reqwest::Client, CallError> {
+        let made = self.http.get_or_try_init(async || {
+            // Reads and parses all certificates, which would hold up requests.
+            tokio::task::spawn_blocking(client)
+                .await
+                .map_err(|_| "the process is stopping".to_owned())?
+                .map_err(|error| innermost(&error))
+        });
+        made.await.map_err(|reason| {
+            self.error(Failure::Unreachable, format!("cannot be called: {reason}"))
+        })
     }
 
     async fn exchange(
@@ -172,6 +168,15 @@ impl Peer {
             .trim()
             .to_owned()
     }
+}
+
+fn client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .user_agent(concat!("opsconsole-api/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIME_MAX)
+        // A key must not follow to where an answer points.
+        .redirect(redirect::Policy::none())
+        .build()
 }
 
 impl Answer {

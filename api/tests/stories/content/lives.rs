@@ -7,7 +7,8 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::{
-    Scene, cancel, history, id, job, on_each_database, post, prompt, read, when_it_does, when_it_is,
+    Scene, cancel, execute, history, id, job, on_each_database, post, prompt, read, when_it_does,
+    when_it_is,
 };
 use crate::support::vendors::{Reply, TEXT};
 use crate::support::{request, until};
@@ -155,25 +156,6 @@ async fn content_that_was_stored_before_its_worker_died_is_not_made_again(scene:
         std::fs::read(&scene.documents()[0]).expect("read"),
         document
     );
-}
-
-async fn execute(url: &str, sql: &'static str) {
-    use sqlx::{Connection, Executor};
-    if url.starts_with("sqlite") {
-        let connection = sqlx::SqliteConnection::connect(url).await;
-        connection
-            .expect("opened")
-            .execute(sql)
-            .await
-            .expect("done");
-    } else {
-        let connection = sqlx::PgConnection::connect(url).await;
-        connection
-            .expect("opened")
-            .execute(sql)
-            .await
-            .expect("done");
-    }
 }
 
 async fn two_processes_share_the_jobs_and_do_none_twice(scene: Scene) {

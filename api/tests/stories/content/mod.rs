@@ -172,3 +172,23 @@ async fn history(api: &Api, job: &Value) -> Vec<(String, String)> {
         })
         .collect()
 }
+
+/// Changes the database behind the back of the service.
+async fn execute(url: &str, sql: &'static str) {
+    use sqlx::{Connection, Executor};
+    if url.starts_with("sqlite") {
+        let connection = sqlx::SqliteConnection::connect(url).await;
+        connection
+            .expect("opened")
+            .execute(sql)
+            .await
+            .expect("done");
+    } else {
+        let connection = sqlx::PgConnection::connect(url).await;
+        connection
+            .expect("opened")
+            .execute(sql)
+            .await
+            .expect("done");
+    }
+}

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 
-use super::{Scene, id, job, when, when_it_is};
+use super::{Scene, execute, id, job, when, when_it_is};
 use crate::support::vendors::Bucket;
 use crate::support::{Api, Start, request};
 
@@ -62,6 +62,27 @@ async fn content_lies_in_a_bucket_and_is_read_from_there() {
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(!refused.problem().to_string().contains("arn:aws"));
     assert!(!refused.header("retry-after").is_empty());
+}
+
+/// As if two workers had made the same content: the later one finds that the name is taken.
+#[tokio::test]
+async fn the_content_of_a_job_is_stored_in_a_bucket_once() {
+    let (scene, bucket) = (Scene::on_sqlite().await, Bucket::start().await);
+    let api = on_bucket(&scene, &bucket).ready().await;
+    let job = job(&api).await;
+    let first = when_it_is(&api, &job, "succeeded").await;
+    execute(
+        &scene.database_url,
+        "UPDATE jobs SET state = 'queued', due_at_ms = 0, attempt = 0, version = 1, \
+         content_key = NULL",
+    )
+    .await;
+    let again = when(&api, &job, |job| {
+        job["state"] == "succeeded" && scene.vendors.texts().len() == 2
+    })
+    .await;
+    assert_eq!(again["result"], first["result"]);
+    assert_eq!(bucket.puts(), 1);
 }
 
 #[tokio::test]
