@@ -33,7 +33,7 @@ fn main() -> Outcome<()> {
         .ok_or("name the program to measure")?;
     let home = tempfile::TempDir::with_prefix("opsconsole-bench-")?;
     let bench = Bench {
-        program: PathBuf::from(program),
+        program: std::path::absolute(program)?,
         data_dir: home.path().to_owned(),
     };
     let result = bench.measure();
@@ -102,7 +102,8 @@ impl Bench {
 
     fn idle(&self, config: &str, environments: usize) -> Outcome<()> {
         let screen = Screen::open(self, config)?;
-        std::thread::sleep(Duration::from_secs(10));
+        screen.wait_for("healthy")?;
+        std::thread::sleep(Duration::from_secs(30));
         let pid = screen.child.process_id().ok_or("no process")?;
         let before = cpu_seconds(pid)?;
         std::thread::sleep(IDLE);
@@ -176,6 +177,15 @@ impl Screen {
         command.env("OPSCONSOLE_DATA_DIR", &bench.data_dir);
         command.env("OPSCONSOLE_CONFIG", config);
         command.env("TERM", "xterm-256color");
+        // A file names the local cloud by its endpoint only, so its keys come as AWS's would.
+        for line in bench.run(&["local", "env"])?.lines() {
+            let pair = line
+                .strip_prefix("export ")
+                .and_then(|rest| rest.split_once('='));
+            if let Some((name, value)) = pair.filter(|(name, _)| name.starts_with("AWS_")) {
+                command.env(name, value);
+            }
+        }
         for (name, value) in credentials(&bench.data_dir) {
             command.env(name, value);
         }

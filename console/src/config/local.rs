@@ -21,7 +21,7 @@ impl Config {
                 prefix: "opsconsole/".to_owned(),
             }),
             runbook: None,
-            refresh_s: 2,
+            refresh_s: 5,
             extra_bill: Vec::new(),
             platform: PlatformConfig::Ecs(EcsConfig {
                 region: "us-east-1".to_owned(),
