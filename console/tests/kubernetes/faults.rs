@@ -109,8 +109,7 @@ async fn whoever_may_only_look_sees_all_and_is_told_which_verb_is_missing() {
     let refused = operator
         .plan(&EnvironmentName::from("dev"), deploy("1.1.0"), None)
         .await
-        .err()
-        .expect("deploying is not");
+        .expect_err("deploying is not");
     let said = refused.to_string();
     assert!(said.contains("patch deployments"), "{said}");
     let missing: Vec<String> = platform

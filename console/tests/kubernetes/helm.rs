@@ -192,9 +192,9 @@ async fn a_release_whose_upgrade_was_killed_is_refused_with_the_way_out() {
         .spawn()
         .expect("helm runs");
     let began = Instant::now();
-    while !history(&bench)
+    while history(&bench)
         .last()
-        .is_some_and(|entry| entry.1 == "pending-upgrade")
+        .is_none_or(|entry| entry.1 != "pending-upgrade")
     {
         assert!(began.elapsed() < ROLLOUT_TIME, "{:?}", history(&bench));
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;

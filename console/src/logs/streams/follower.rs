@@ -240,10 +240,12 @@ impl Follower {
         let opened = Instant::now();
         let (mut heard, mut is_new) = (opened, false);
         let mut is_current = false;
-        // Started anew since the stream was opened: it should end by itself.
-        let mut stale_at: Option<Instant> = None;
+        // Started anew or over since the stream was opened: it should end by itself. It is left
+        // only when it has been silent since for so long, for it may bring the last lines yet.
+        let mut stale: Option<(Instant, Duration)> = None;
         loop {
             let silent_at = heard + self.pace.idle;
+            let stale_at = stale.map(|(since, grace)| since.max(heard) + grace);
             tokio::select! {
                 biased;
                 item = stream.next() => match item {
@@ -287,12 +289,16 @@ impl Follower {
                 () = sleep_until(stale_at.unwrap_or(silent_at)), if stale_at.is_some() => {
                     return Ok(End::Stale);
                 }
-                changed = self.source.changed(), if stale_at.is_none() => {
+                changed = self.source.changed() => {
                     changed.map_err(|_| Unheard)?;
                     let now = self.source.borrow();
-                    if now.is_over || now.restarts != source.restarts {
-                        stale_at = Some(Instant::now() + self.pace.grace);
-                    }
+                    let grace = match (now.is_over, now.restarts != source.restarts) {
+                        (true, _) => Some(self.pace.linger),
+                        (false, true) => Some(self.pace.grace),
+                        (false, false) => None,
+                    };
+                    let since = stale.map_or_else(Instant::now, |(since, _)| since);
+                    stale = grace.map(|grace| (since, grace));
                 }
                 () = self.mouth.live.closed() => return Err(Unheard),
             }

@@ -47,6 +47,9 @@ pub struct Pace {
     pub idle: Duration,
     /// A source that was started anew ends its stream within that time, or the stream is left.
     pub grace: Duration,
+    /// The stream of a source that is over brings its last lines within that time: what is left
+    /// then may be gone with the source.
+    pub linger: Duration,
     /// A stream that lasted so long was no failure, even if it brought nothing.
     pub steady: Duration,
     /// From one turn to the next, of sources that are read in turns.
@@ -62,6 +65,7 @@ pub const PACE: Pace = Pace {
     current: Duration::from_millis(400),
     idle: Duration::from_secs(60),
     grace: Duration::from_secs(2),
+    linger: Duration::from_secs(15),
     steady: Duration::from_millis(900),
     turn: Duration::from_secs(5),
     again: (Duration::from_millis(100), Duration::from_secs(5)),

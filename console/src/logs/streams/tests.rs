@@ -19,6 +19,7 @@ const QUICK: Pace = Pace {
     current: Duration::from_millis(20),
     idle: Duration::from_secs(5),
     grace: Duration::from_millis(20),
+    linger: Duration::from_millis(20),
     steady: Duration::from_millis(200),
     turn: Duration::from_millis(30),
     again: (Duration::from_millis(1), Duration::from_millis(20)),

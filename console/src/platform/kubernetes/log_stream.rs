@@ -46,7 +46,7 @@ impl LogStreams for PodStreams {
                     let now = mirror
                         .pods(&platform)
                         .await
-                        .map(|pods| pods.iter().flat_map(|pod| sources(pod)).collect());
+                        .map(|pods| pods.iter().flat_map(sources).collect());
                     if known.as_ref() != Some(&now) {
                         return Some((now.clone(), (platform, Some(now))));
                     }

@@ -65,7 +65,7 @@ pub struct Mirror {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Listing,
-    InStep,
+    Current,
     Broken,
 }
 
@@ -167,7 +167,7 @@ impl Mirror {
             running.unwrap_or_else(PoisonError::into_inner).clone()
         };
         if let Some(watches) = running()
-            && *watches.pods.1.borrow() == Step::InStep
+            && *watches.pods.1.borrow() == Step::Current
         {
             return Ok(owned(&watches.pods.0));
         }
@@ -266,7 +266,7 @@ async fn is_in_step(step: &watch::Receiver<Step>, deadline: Instant) -> bool {
     let mut step = step.clone();
     let listed = step.wait_for(|step| *step != Step::Listing);
     match tokio::time::timeout_at(deadline, listed).await {
-        Ok(Ok(step)) => *step == Step::InStep,
+        Ok(Ok(step)) => *step == Step::Current,
         _ => false,
     }
 }
@@ -342,8 +342,8 @@ impl Keeper {
             watcher::Event::Apply(_) | watcher::Event::Delete(_) => {}
         }
         self.step.send_if_modified(|step| {
-            let is_other = *step != Step::InStep;
-            *step = Step::InStep;
+            let is_other = *step != Step::Current;
+            *step = Step::Current;
             is_other
         });
         self.changes.send_modify(|number| *number += 1);

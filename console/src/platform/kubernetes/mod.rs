@@ -45,6 +45,9 @@ use mirror::Mirror;
 use session::{Session, op};
 use std::sync::{Arc, OnceLock};
 
+/// When the URL was asked for, and what it was.
+type Asked = (tokio::time::Instant, Option<String>);
+
 /// One Deployment. Cheap to clone: clones share the connection.
 #[derive(Clone)]
 pub struct KubernetesPlatform {
@@ -56,7 +59,7 @@ pub struct KubernetesPlatform {
     found: Arc<OnceLock<String>>,
     mirror: Arc<Mirror>,
     /// Where users reach it, and when that was asked.
-    asked: Arc<tokio::sync::Mutex<Option<(tokio::time::Instant, Option<String>)>>>,
+    asked: Arc<tokio::sync::Mutex<Option<Asked>>>,
 }
 
 impl KubernetesPlatform {
