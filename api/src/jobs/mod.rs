@@ -329,8 +329,7 @@ struct ListQuery {
 }
 
 /// One event of a stream (html.spec.whatwg.org §9.2), for the contract only.
-#[derive(ToSchema)]
-#[allow(unused, reason = "the frame is written by axum")]
+#[derive(Serialize, Deserialize, ToSchema)]
 struct EventFrame {
     /// Give the last one back as `Last-Event-ID` to go on from there.
     #[schema(required = false)]

@@ -1,5 +1,5 @@
 // Makes, changes and removes an item. Needs API (the address) and KEY (a key of a writer); Node 22.6 or later:
-//   node --experimental-strip-types api/examples/items.ts
+//   node --experimental-strip-types api/examples/items.mts
 
 interface Item {
   id: string;
