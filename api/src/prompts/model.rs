@@ -217,7 +217,7 @@ mod tests {
     fn only_placeholders_that_are_filled_in_are_taken() {
         assert!(prompt("About {{location.name}}: {{sources}}", None).is_ok());
         assert!(prompt("{ braces } {alone} are fine", None).is_ok());
-        assert_eq!(prompt("About {{location.nmae}}", None), Err(vec!["/text"]));
+        assert_eq!(prompt("About {{location.motto}}", None), Err(vec!["/text"]));
         assert_eq!(prompt("About {{location", None), Err(vec!["/text"]));
         assert_eq!(prompt(" ", None), Err(vec!["/text"]));
         assert_eq!(
