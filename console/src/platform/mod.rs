@@ -4,10 +4,12 @@
 //! cannot do something it says so in its [`Capabilities`].
 
 mod connections;
+mod draft;
 pub mod ecs;
 mod error;
 mod fleet;
 pub mod kubernetes;
+mod text;
 
 pub use crate::model::LockRecord;
 pub use connections::{Connections, Connector};

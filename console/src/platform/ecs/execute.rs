@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     model::{Prepared, RevisionId, RolloutId, RolloutTicket},
-    platform::{Permit, PlatformError},
+    platform::{Permit, PlatformError, draft::unpack},
 };
 use aws_sdk_ecs::types::{Service, StopServiceDeploymentStopType};
 use jiff::{SignedDuration, Timestamp};
@@ -28,7 +28,7 @@ impl EcsPlatform {
         permit: &Permit,
         prepared: &Prepared,
     ) -> Result<RolloutTicket, PlatformError> {
-        let request = Request::from_value(&prepared.request)?;
+        let request: Request = unpack(&prepared.request)?;
         let precondition: Precondition = serde_json::from_value(prepared.precondition.clone())
             .map_err(|error| PlatformError::Invalid {
                 operation: "the plan".to_owned(),

@@ -30,13 +30,13 @@ mod service;
 mod session;
 mod task_definition;
 mod tasks;
-pub(super) mod text;
 mod time;
 mod warnings;
 mod wire_guard;
 
 pub use discover::{discover, discover_with};
 
+use super::text;
 use super::{
     Capabilities, ChangeNote, Check, LinkTarget, LockStore, LogAccess, Permit, Platform,
     PlatformError,

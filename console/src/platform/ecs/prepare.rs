@@ -13,43 +13,16 @@ use super::{
 };
 use crate::{
     model::{
-        Architecture, Blocker, Change, DocumentDiff, InstanceId, Prepared, Release, ReleaseDigest,
-        ReleaseRef, RevisionId, RolloutId, document_diff,
+        Architecture, Change, InstanceId, Prepared, Release, ReleaseDigest, ReleaseRef, RevisionId,
+        RolloutId, document_diff,
     },
-    platform::{ChangeNote, PlatformError},
+    platform::{ChangeNote, PlatformError, draft::pack},
 };
 use aws_sdk_ecs::types::Service;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// What a change amounts to, before warnings and cost.
-struct Draft {
-    request: Request,
-    diff: DocumentDiff,
-    blockers: Vec<Blocker>,
-    warnings: Vec<String>,
-    /// What would run after it, for the bill, and how many of it.
-    after: Option<(Value, u32)>,
-}
-
-impl Draft {
-    fn new(request: Request) -> Self {
-        Self {
-            request,
-            diff: DocumentDiff::default(),
-            blockers: Vec::new(),
-            warnings: Vec::new(),
-            after: None,
-        }
-    }
-
-    fn block(&mut self, what: impl Into<String>, remedy: impl Into<String>) {
-        self.blockers.push(Blocker {
-            what: what.into(),
-            remedy: remedy.into(),
-        });
-    }
-}
+type Draft = crate::platform::draft::Draft<Request, Value>;
 
 impl EcsPlatform {
     pub(super) async fn make_ready(
@@ -87,7 +60,7 @@ impl EcsPlatform {
             blockers: draft.blockers,
             warnings: draft.warnings,
             precondition: serde_json::to_value(precondition).unwrap_or_default(),
-            request: draft.request.to_value(),
+            request: pack(&draft.request),
             bill_after,
         })
     }

@@ -2,7 +2,7 @@
 //! presumes, and the handle by which our rollout is found again.
 
 use super::service;
-use crate::{model::RevisionId, platform::PlatformError};
+use crate::model::RevisionId;
 use aws_sdk_ecs::types::Service;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -43,22 +43,6 @@ pub enum Request {
         /// Its id.
         task: String,
     },
-}
-
-impl Request {
-    /// For [`Prepared::request`](crate::model::Prepared::request).
-    pub fn to_value(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
-    }
-
-    /// From [`Prepared::request`](crate::model::Prepared::request).
-    pub fn from_value(value: &Value) -> Result<Self, PlatformError> {
-        serde_json::from_value(value.clone()).map_err(|_| PlatformError::Conflict {
-            what: "the plan".to_owned(),
-            change: "its request is gone (plans are not kept beyond the run that made them)"
-                .to_owned(),
-        })
-    }
 }
 
 /// What the service looked like when the change was prepared.

@@ -1,7 +1,7 @@
 //! The API server's errors, sorted by what the operator can do about them.
 
 use super::{session::Operation, wire_guard::RefusedAtWire};
-use crate::platform::{PlatformError, ecs::text::clean};
+use crate::platform::{PlatformError, text::clean};
 use std::time::Duration;
 
 /// Sorts an error of one call.

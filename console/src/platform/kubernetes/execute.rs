@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     model::{Prepared, RevisionId, RolloutTicket},
-    platform::{Permit, PlatformError},
+    platform::{Permit, PlatformError, draft::unpack},
 };
 use jiff::Timestamp;
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
@@ -34,7 +34,7 @@ impl KubernetesPlatform {
         permit: &Permit,
         prepared: &Prepared,
     ) -> Result<RolloutTicket, PlatformError> {
-        let request = Request::from_value(&prepared.request)?;
+        let request: Request = unpack(&prepared.request)?;
         let precondition: Precondition = serde_json::from_value(prepared.precondition.clone())
             .map_err(|error| PlatformError::Invalid {
                 operation: "the plan".to_owned(),

@@ -3,7 +3,7 @@
 use super::{KubernetesPlatform, session::Link};
 use crate::{
     model::{DocumentDiff, document_diff},
-    platform::{Permit, PlatformError, ecs::text::clean},
+    platform::{Permit, PlatformError, text::clean},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;

@@ -28,7 +28,7 @@ mod wire_guard;
 
 use super::{
     Capabilities, ChangeNote, Check, LinkTarget, LockStore, LogAccess, Permit, Platform,
-    PlatformError, ecs::text::clean,
+    PlatformError, text::clean,
 };
 use crate::{
     config::{EnvironmentConfig, KubernetesConfig},

@@ -6,7 +6,7 @@ use crate::{
         ClusterName, Deployed, InstanceState, Observation, RolloutOutcome, RolloutRecord, Service,
         ServiceName,
     },
-    platform::{PlatformError, ecs::text::clean},
+    platform::{PlatformError, text::clean},
 };
 
 impl KubernetesPlatform {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     model::{Instance, InstanceId, InstanceState, ReleaseDigest, RevisionId, StoppedInstance},
-    platform::ecs::text::clean,
+    platform::text::clean,
 };
 use k8s_openapi::api::{
     apps::v1::ReplicaSet,

@@ -9,10 +9,8 @@ use super::{
     template::{self, Image},
 };
 use crate::{
-    model::{
-        Blocker, Change, DocumentDiff, Prepared, Release, RevisionId, RolloutId, document_diff,
-    },
-    platform::{ChangeNote, PlatformError, ecs::text::clean},
+    model::{Change, Prepared, Release, RevisionId, RolloutId, document_diff},
+    platform::{ChangeNote, PlatformError, draft::pack, text::clean},
 };
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::PodTemplateSpec};
 use kube::{
@@ -24,32 +22,7 @@ use serde_json::{Value, json};
 /// Who we are in `managedFields`.
 pub const FIELD_MANAGER: &str = "opsconsole";
 
-struct Draft {
-    request: Request,
-    diff: DocumentDiff,
-    blockers: Vec<Blocker>,
-    warnings: Vec<String>,
-    after: Option<(PodTemplateSpec, u32)>,
-}
-
-impl Draft {
-    fn new(request: Request) -> Self {
-        Self {
-            request,
-            diff: DocumentDiff::default(),
-            blockers: Vec::new(),
-            warnings: Vec::new(),
-            after: None,
-        }
-    }
-
-    fn block(&mut self, what: impl Into<String>, remedy: impl Into<String>) {
-        self.blockers.push(Blocker {
-            what: what.into(),
-            remedy: remedy.into(),
-        });
-    }
-}
+type Draft = crate::platform::draft::Draft<Request, PodTemplateSpec>;
 
 impl KubernetesPlatform {
     pub(super) async fn make_ready(
@@ -126,7 +99,7 @@ impl KubernetesPlatform {
             blockers: draft.blockers,
             warnings: draft.warnings,
             precondition: serde_json::to_value(precondition).unwrap_or_default(),
-            request: draft.request.to_value(),
+            request: pack(&draft.request),
             bill_after,
         })
     }

@@ -12,7 +12,7 @@ use crate::{
         InstanceState, RevisionId, RolloutId, RolloutOutcome, RolloutProgress, RolloutRecord,
         RolloutSide, RolloutTicket,
     },
-    platform::{PlatformError, ecs::text::clean},
+    platform::{PlatformError, text::clean},
 };
 use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Pod};
 use kube::{Api, api::LogParams};

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     model::{Release, ReleaseDigest, ReleaseRef},
-    platform::{PlatformError, ecs::text::clean},
+    platform::{PlatformError, text::clean},
 };
 
 /// Stands before the reference where the digest is not known; two tags stay two releases.

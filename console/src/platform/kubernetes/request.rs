@@ -1,6 +1,5 @@
 //! What passes from prepare to execute to progress.
 
-use crate::platform::PlatformError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -49,22 +48,6 @@ pub enum Request {
         /// Its uid: a pod of the same name may be another.
         uid: String,
     },
-}
-
-impl Request {
-    /// For [`Prepared::request`](crate::model::Prepared::request).
-    pub fn to_value(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
-    }
-
-    /// From [`Prepared::request`](crate::model::Prepared::request).
-    pub fn from_value(value: &Value) -> Result<Self, PlatformError> {
-        serde_json::from_value(value.clone()).map_err(|_| PlatformError::Conflict {
-            what: "the plan".to_owned(),
-            change: "its request is gone (plans are not kept beyond the run that made them)"
-                .to_owned(),
-        })
-    }
 }
 
 /// What the Deployment looked like when the change was prepared. Its resourceVersion would change

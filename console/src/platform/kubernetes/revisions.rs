@@ -15,7 +15,7 @@ use crate::{
     model::{
         Deployed, ReleaseDigest, Revision, RevisionId, RolloutId, RolloutOutcome, RolloutRecord,
     },
-    platform::{PlatformError, ecs::text::clean},
+    platform::{PlatformError, text::clean},
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::ReplicaSet;
