@@ -36,7 +36,7 @@ pub use history::{HistoryFound, HistoryProgress, HistorySearch, search_history, 
 pub use sanitize::{clean, clean_bytes};
 pub use save::{SaveError, Saved, save};
 pub use search::{SearchStatus, Seek, SeekDirection};
-pub use store::{Gap, LINE_BYTES_MAX, Line, LineId, Lines, LogStore, MinuteCount};
+pub use store::{Gap, Line, LineId, Lines, LogStore, MinuteCount};
 pub use tail::{
     SourceCount, Tail, TailEvent, TailHandle, TailLine, TailOptions, TailPhase, TailStart,
     TailState,

@@ -8,7 +8,7 @@ use super::{
     sanitize::clean,
     tail::{TailEvent, TailLine},
 };
-use crate::model::Level;
+use crate::model::{LINE_BYTES_MAX, Level};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     ops::Range,
@@ -20,9 +20,6 @@ use std::{
 const CHUNK_TEXT_BYTES: usize = 1024 * 1024;
 /// Records in one chunk at most, for logs of very short lines.
 const CHUNK_LINES: usize = 32 * 1024;
-/// A longer line is held up to here, with its true size noted. CloudWatch took events of at most
-/// 256 KiB until 2025 and takes 1 MiB since; a line that long is data, not a message.
-pub const LINE_BYTES_MAX: usize = 256 * 1024;
 /// Minutes that the histogram remembers: a day.
 const MINUTES_MAX: usize = 24 * 60;
 const MINUTE_MS: i64 = 60_000;

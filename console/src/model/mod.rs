@@ -28,7 +28,7 @@ pub use diff::{DiffLine, DocumentDiff, document_diff};
 pub use health::{Alarm, AlarmState, Assessment, Cause, Health, Symptom};
 pub use judgement::{Judgement, Verdict};
 pub use lock::LockRecord;
-pub use log_line::{Level, RawLogEvent};
+pub use log_line::{LINE_BYTES_MAX, Level, RawLogEvent};
 pub use mask::{MASK, is_secret_name, mask_document, mask_text};
 pub use metrics::{Metrics, Series, Window};
 pub use money::{Amount, Usd};

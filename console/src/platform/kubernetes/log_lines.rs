@@ -4,11 +4,9 @@
 //! that however long it is no more than the bound is held, and it says how long it was. A line
 //! without a time (the kubelet's own words in the middle of a stream) takes that of the line before.
 
-use crate::platform::StreamLine;
+use crate::{model::LINE_BYTES_MAX, platform::StreamLine};
 use jiff::Timestamp;
 
-/// A longer line is cut, and says so. The store holds as much of a line.
-pub const LINE_BYTES_MAX: usize = crate::logs::LINE_BYTES_MAX;
 /// Room for the time in front of the text.
 const STAMP_BYTES: usize = 64;
 /// What the kubelet answers, with status 200, for a moment after a crash.

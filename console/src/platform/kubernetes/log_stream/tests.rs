@@ -270,7 +270,7 @@ async fn a_line_of_ten_megabytes_and_garbage_do_not_stop_what_follows() {
     let (mut handle, _home) = follow(port).await;
     let (texts, _) = heard(&mut handle, "after").await;
     assert_eq!(texts.len(), 5);
-    assert!(texts[1].len() <= crate::logs::LINE_BYTES_MAX);
+    assert!(texts[1].len() <= crate::model::LINE_BYTES_MAX);
     assert!(
         texts[1].contains("cut, 104857"),
         "{}",
