@@ -316,8 +316,10 @@ impl Poller {
             let latest_ms = events.last().map_or(i64::MIN, |event| event.timestamp_ms);
             self.highwater_ms = Some(latest_ms.min(begun_ms).max(begun_ms - SWEEP_BACK_MS));
         }
+        // Asked for the last ten lines once, nobody wants an eleventh that came meanwhile.
         Ok(Step {
             events,
+            drained: is_span_read,
             ..Step::default()
         })
     }

@@ -25,6 +25,10 @@ const REHABILITATION: SignedDuration = SignedDuration::from_mins(10);
 /// alarm rings, and the minute or two that CloudWatch's data come late.
 pub const PROVING: SignedDuration = SignedDuration::from_mins(5);
 
+/// A revision that was live for less has shown nothing at all: it served hardly a request. It is
+/// never gone back to unless somebody names it.
+const SHOWN_NOTHING: SignedDuration = SignedDuration::from_secs(3);
+
 /// What is known of an environment's past.
 #[derive(Clone, Copy, Debug)]
 pub struct History<'a> {
@@ -164,11 +168,13 @@ impl History<'_> {
                         break;
                     }
                     Some(lived) => {
-                        unproven.push(Unproven {
-                            target,
-                            lived,
-                            place: choice.passed_over.len(),
-                        });
+                        if lived >= SHOWN_NOTHING {
+                            unproven.push(Unproven {
+                                target,
+                                lived,
+                                place: choice.passed_over.len(),
+                            });
+                        }
                         choice.passed_over.push(PassedOver {
                             revision: passage.revision.clone(),
                             name: past.name(passage.revision),

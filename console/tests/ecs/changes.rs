@@ -346,20 +346,10 @@ async fn of_two_consoles_at_once_one_gets_the_shared_lock_and_the_other_is_told_
 
 #[tokio::test]
 async fn ecs_does_what_every_platform_does() {
-    let laboratory = Laboratory::shared();
-    let _turn = laboratory.turn("dev").await;
+    // A cloud of its own: which release is known to be good hangs on all that happened before.
+    let laboratory = Laboratory::alone();
     let platform = laboratory.platform("dev");
     steady(&*platform).await;
-    // Wherever the tests before left it.
-    let old = match live(&*platform).await.release.as_deref() {
-        Some("1.4.0") => "1.4.0",
-        _ => {
-            let operator = laboratory.operator("jan").await;
-            carry_out(&operator, "dev", deploy("1.4.0")).await;
-            steady(&*platform).await;
-            "1.4.0"
-        }
-    };
     super::conformance::conforms(&super::conformance::Subject {
         platform: platform.clone(),
         operators: (
@@ -367,7 +357,7 @@ async fn ecs_does_what_every_platform_does() {
             laboratory.operator("lea").await,
         ),
         environment: opsconsole::model::EnvironmentName::from("dev"),
-        old,
+        old: "1.5.0",
         new: "1.4.1",
     })
     .await;

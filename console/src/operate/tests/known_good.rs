@@ -370,3 +370,22 @@ proptest! {
         prop_assert_eq!(names.len(), choice.passed_over.len());
     }
 }
+
+#[test]
+fn a_release_that_was_live_for_a_moment_is_no_way_back_even_where_nothing_else_is() {
+    let mut moment = rollout(2, "1.6.1", -10);
+    let mut next = rollout(3, "1.6.2", -9);
+    moment.finished_at = Some(at(-9));
+    next.started_at = at(-9) + jiff::SignedDuration::from_secs(1);
+    let past = [next, moment];
+    let current = revision(3);
+    let choice = History {
+        current: Some(&current),
+        rollouts: &past,
+        judgements: &[],
+        runs: &[],
+    }
+    .choose();
+    assert_eq!(choice.target, None);
+    assert!(choice.passed_over[0].why.starts_with("live for 1 s only"));
+}
