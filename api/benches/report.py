@@ -67,7 +67,7 @@ def cpu_aims(aims: Aims, figures: dict, titles: dict) -> list[str]:
                 + (
                     f"The bare handler would reach {of_bare:.1f}×: our layers cost the rest."
                     if of_bare >= factor
-                    else f"Nor does the bare handler reach it ({of_bare:.1f}×): no axum service on this machine can."
+                    else f"The bare handler, without any layer, does not reach it either ({of_bare:.1f}×)."
                 ),
             )  # fmt: skip
             if of_bare / BARE_MAX < factor:
@@ -127,9 +127,9 @@ def page(*, servers, figures, idle, loaded, steps, postgres, python, seconds, wh
         "JSON lines into a file.\n"
         "- **bare axum + sqlx** (`api/benches/bare.rs`): no layer at all, no key, no log.\n"
         f"- **FastAPI + asyncpg** and **FastAPI + SQLAlchemy** (`api/benches/peers/`): uvicorn with uvloop, httptools "
-        f"and {setup.UVICORN_WORKERS} workers; request id, JSON line, Prometheus metrics, key check and rate limit in one "
-        "pure ASGI class, the cheapest way; without what the API does besides (trace context, time and size limits, "
-        "security headers, idempotency, problem documents). Versions are pinned in `requirements.txt` there.",
+        f"and {setup.UVICORN_WORKERS} workers; request id, JSON line, Prometheus metrics, key check and rate limit in "
+        "one pure ASGI class, the cheapest way; without what the API does besides (trace context, time and size "
+        "limits, security headers, idempotency, problem documents). Versions are pinned in `requirements.txt` there.",
         "## Aims",
         table(["figure", "measured", "aim", ""], aims.rows),
         "## Falls short" if aims.missed else "Every aim is met.",
