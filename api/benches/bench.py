@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 
 import report
-from harness import BenchError, Postgres, Server
+from harness import BenchError, Postgres, Server, busy_share
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -39,6 +39,8 @@ UVICORN_WORKERS = 2
 STARTS = 3
 SETTLE_SECONDS = 1.5
 LOG_SECONDS_MAX = 5
+# Before and after, to see what else wants the cores.
+BUSY_SECONDS = 1.5
 RATE_LIMIT_PER_SECOND = 1_000_000
 RAMP_RATES = [500, 1000, 2000, 3000, 4000, 5000]
 OPERATIONS = ["get", "list", "post"]
@@ -312,6 +314,7 @@ def run(arguments: argparse.Namespace, work: Path) -> str:
     signal.signal(signal.SIGALRM, too_long)
     signal.alarm(RUN_SECONDS_MAX)
     began = time.monotonic()
+    busy_before = busy_share(BUSY_SECONDS)
     postgres = Postgres(work)
     all_servers = []
     try:
@@ -332,11 +335,12 @@ def run(arguments: argparse.Namespace, work: Path) -> str:
         figures, loaded = measure(all_servers, load, arguments.seconds)
         steps = ramp(all_servers[0], load, arguments.seconds)
         loaded["api"] = max(loaded["api"], *(step["resident_mb"] for step in steps))
+        busy_after = busy_share(BUSY_SECONDS)
         signal.alarm(0)
         return report.page(
             servers=all_servers, figures=figures, idle=idle, loaded=loaded, steps=steps,
             postgres=postgres.version(), python=python, seconds=arguments.seconds,
-            whole_seconds=time.monotonic() - began, setup=sys.modules[__name__],
+            whole_seconds=time.monotonic() - began, busy=(busy_before, busy_after), setup=sys.modules[__name__],
         )  # fmt: skip
     finally:
         for server in all_servers:

@@ -29,6 +29,19 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def busy_share(seconds: float) -> float:
+    """Which share of all cores is in use, by whatever runs (proc(5), the first line of stat)."""
+
+    def ticks() -> tuple[int, int]:
+        fields = [int(part) for part in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+        return sum(fields), sum(fields[3:5])
+
+    all_before, idle_before = ticks()
+    time.sleep(seconds)
+    all_after, idle_after = ticks()
+    return 1 - (idle_after - idle_before) / max(1, all_after - all_before)
+
+
 def stop(process: subprocess.Popen, how: int = signal.SIGTERM) -> None:
     if process.poll() is None:
         process.send_signal(how)

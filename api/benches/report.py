@@ -85,7 +85,7 @@ def cpu_aims(aims: Aims, figures: dict, titles: dict) -> list[str]:
     return together
 
 
-def page(*, servers, figures, idle, loaded, steps, postgres, python, seconds, whole_seconds, setup) -> str:
+def page(*, servers, figures, idle, loaded, steps, postgres, python, seconds, whole_seconds, busy, setup) -> str:
     titles = {server.name: server.title for server in servers}
     aims = Aims()
     together = cpu_aims(aims, figures, titles)
@@ -113,7 +113,8 @@ def page(*, servers, figures, idle, loaded, steps, postgres, python, seconds, wh
         "Written by `make bench-api`, which builds and runs everything on this page again.",
         f"{machine()}, {datetime.date.today()}, {said('rustc', '--version').rsplit(' (', 1)[0]} (release build), "
         f"{said(python, '--version')}, PostgreSQL {postgres}; generator, servers and database on the same cores. "
-        f"The whole run took {whole_seconds:.0f} s.",
+        f"The whole run took {whole_seconds:.0f} s. Of the cores {busy[0]:.0%} were in use by other work just before "
+        f"the run, {busy[1]:.0%} just after.",
         "## How it was measured",
         f"Four programs serve the same {setup.ROWS:,} rows, each from a copy of the same database with "
         f"{setup.DATABASE_CONNECTIONS} connections to it, to {setup.CLIENTS} connections of a generator that sends "
