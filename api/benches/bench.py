@@ -358,6 +358,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=4.0, help="how long each server is measured at a time")
     parser.add_argument("--debug", action="store_true", help="try the programs out, unoptimised; prints only")
     arguments = parser.parse_args()
+    # Ends what was started, as an interrupt does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="opsconsole-bench.") as work:
         try:
             page = run(arguments, Path(work))

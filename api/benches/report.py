@@ -123,7 +123,7 @@ def page(*, servers, figures, idle, loaded, steps, postgres, python, seconds, wh
         "warm-up. "
         "Every answer was a 2xx, else there would be no page. CPU is user and system time of all of a program's "
         "processes by `/proc`, without Postgres and generator; it is the figure to compare, while latencies and "
-        "requests a second depend on what else wants the two cores.",
+        "requests a second depend on what else wants the two cores. A figure is no surer than its two turns are alike.",
         "- **opsconsole-api**: all its layers, with an API key from the database, a rate limit that refuses nobody, "
         "JSON lines into a file.\n"
         "- **bare axum + sqlx** (`api/benches/bare.rs`): no layer at all, no key, no log.\n"
