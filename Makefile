@@ -1,6 +1,6 @@
 # The two commands of the README, and what maintainers need besides.
 
-.PHONY: run test lint docs screens bench judge
+.PHONY: run test lint docs screens bench bench-api judge
 
 ## Opens the console; the first start brings up the local cloud.
 run:
@@ -23,6 +23,10 @@ docs:
 ## Figures of this machine, side by side in one run.
 bench:
 	@.ci/bench
+
+## The API beside a bare handler and two FastAPI peers; writes docs/api-figures.md.
+bench-api:
+	@python3 api/benches/bench.py
 
 ## The aws CLI and boto3 against the local cloud.
 judge:
