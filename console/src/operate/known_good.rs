@@ -25,8 +25,8 @@ const REHABILITATION: SignedDuration = SignedDuration::from_mins(10);
 /// alarm rings, and the minute or two that CloudWatch's data come late.
 pub const PROVING: SignedDuration = SignedDuration::from_mins(5);
 
-/// A revision that was live for less has shown nothing at all: it served hardly a request. It is
-/// never gone back to unless somebody names it.
+/// A revision that was live for less has shown nothing at all: it served hardly a request. Which of
+/// two such lives was the longer says nothing either.
 const SHOWN_NOTHING: SignedDuration = SignedDuration::from_secs(3);
 
 /// What is known of an environment's past.
@@ -168,13 +168,11 @@ impl History<'_> {
                         break;
                     }
                     Some(lived) => {
-                        if lived >= SHOWN_NOTHING {
-                            unproven.push(Unproven {
-                                target,
-                                lived,
-                                place: choice.passed_over.len(),
-                            });
-                        }
+                        unproven.push(Unproven {
+                            target,
+                            lived: lived.max(SHOWN_NOTHING),
+                            place: choice.passed_over.len(),
+                        });
                         choice.passed_over.push(PassedOver {
                             revision: passage.revision.clone(),
                             name: past.name(passage.revision),
@@ -193,11 +191,8 @@ impl History<'_> {
             }
         }
         if choice.target.is_none() {
-            // The newest of those that lived equally long.
-            let longest = unproven
-                .into_iter()
-                .rev()
-                .max_by_key(|unproven| unproven.lived);
+            // Of those that lived equally long the oldest: what came later was built on it.
+            let longest = unproven.into_iter().max_by_key(|unproven| unproven.lived);
             if let Some(Unproven { target, place, .. }) = longest {
                 choice.target = Some(target);
                 choice.passed_over.remove(place);

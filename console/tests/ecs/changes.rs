@@ -350,7 +350,7 @@ async fn ecs_does_what_every_platform_does() {
     let laboratory = Laboratory::alone();
     let platform = laboratory.platform("dev");
     steady(&*platform).await;
-    // A release that served for a moment only is no way back.
+    // Of releases that served for a moment only, none is better known than another.
     let served = || async {
         let since = live(&*platform).await.deployed_at.expect("a time");
         jiff::Timestamp::now().duration_since(since).as_secs()

@@ -372,20 +372,21 @@ proptest! {
 }
 
 #[test]
-fn a_release_that_was_live_for_a_moment_is_no_way_back_even_where_nothing_else_is() {
-    let mut moment = rollout(2, "1.6.1", -10);
-    let mut next = rollout(3, "1.6.2", -9);
-    moment.finished_at = Some(at(-9));
-    next.started_at = at(-9) + jiff::SignedDuration::from_secs(1);
-    let past = [next, moment];
-    let current = revision(3);
-    let choice = History {
-        current: Some(&current),
-        rollouts: &past,
-        judgements: &[],
-        runs: &[],
-    }
-    .choose();
-    assert_eq!(choice.target, None);
-    assert!(choice.passed_over[0].why.starts_with("live for 1 s only"));
+fn of_two_releases_that_were_live_for_a_moment_the_older_is_gone_back_to() {
+    let after = |seconds: i64| at(-9) + jiff::SignedDuration::from_secs(seconds);
+    let lived = |number: u32, release: &str, from_s: i64| {
+        let mut record = rollout(number, release, -9);
+        record.started_at = after(from_s);
+        record.finished_at = Some(after(from_s));
+        record
+    };
+    let past = [
+        lived(3, "1.6.2", 3),
+        lived(2, "1.6.1", 1),
+        lived(1, "1.4.1", 0),
+    ];
+    let target = choose(3, &past, &[]).target.expect("a way back");
+    assert_eq!(target.revision, revision(1));
+    let alone = choose(3, &past[..2], &[]).target.expect("the only one");
+    assert_eq!(alone.revision, revision(2));
 }
