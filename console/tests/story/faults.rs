@@ -113,7 +113,7 @@ fn credentials_that_expire_under_the_screen_are_told_and_taken_up_again() {
     screen.wait_until("live again without a restart", limit, live);
     door.inject(json!({ "kind": "throttle", "percent": 60 }));
     screen.type_keys("?");
-    screen.wait_for("help", Duration::from_secs(5));
+    screen.wait_for("Keys and commands", Duration::from_secs(5));
     door.mend();
     screen.type_keys(CTRL_C);
     assert_eq!(screen.wait_for_end(Duration::from_secs(20)), 0);
