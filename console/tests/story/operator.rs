@@ -104,7 +104,7 @@ fn a_tiny_terminal_says_so_and_grows_back() {
     screen.resize(200, 60);
     screen.wait_for("staging", SOON);
     screen.type_keys("?");
-    screen.wait_for("help", SOON);
+    screen.wait_for("Keys and commands", SOON);
     screen.type_keys(CTRL_C);
     assert_eq!(screen.wait_for_end(SOON), 0);
 }
