@@ -21,6 +21,7 @@ mod health;
 mod ids;
 mod items;
 mod jobs;
+mod kept;
 mod locations;
 mod logging;
 mod metrics;

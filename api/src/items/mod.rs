@@ -8,8 +8,8 @@ mod model;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Extension, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -23,11 +23,12 @@ pub(crate) use model::{Item, ItemId, ItemPatch, NewItem};
 
 use crate::app::App;
 use crate::auth::Principal;
+use crate::kept::{self, Changeable, Kept, Removable};
 use crate::once::{self, Made};
 use crate::paging;
-use crate::preconditions::{OVERTAKEN_MAX, Tags, unless_known};
-use crate::problem::{ApiError, FieldError, Problem};
-use crate::storage::New;
+use crate::preconditions::unless_known;
+use crate::problem::{ApiError, Problem};
+use crate::storage::{New, StoreError};
 
 /// The routes of this resource.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -89,8 +90,39 @@ impl Made for Item {
     }
 }
 
-fn with_etag(item: &Item) -> Response {
-    ([(header::ETAG, item.etag())], Json(item)).into_response()
+impl Kept for Item {
+    type Id = ItemId;
+    const MISSING: ApiError = ApiError::ItemNotFound;
+
+    fn parse(text: &str) -> Option<ItemId> {
+        ItemId::parse(text)
+    }
+
+    fn key(&self) -> ItemId {
+        self.id
+    }
+
+    async fn load(app: &App, id: ItemId) -> Result<Option<Self>, StoreError> {
+        app.store.item(id).await
+    }
+}
+
+impl Changeable for Item {
+    async fn update(&self, app: &App) -> Result<bool, StoreError> {
+        if let Some(cache) = &app.cache {
+            cache.expect(self.id, self.version).await;
+        }
+        app.store.update_item(self).await
+    }
+}
+
+impl Removable for Item {
+    async fn delete(&self, app: &App) -> Result<bool, StoreError> {
+        if let Some(cache) = &app.cache {
+            cache.expect_gone(self.id).await;
+        }
+        app.store.delete_item(self.id, self.version).await
+    }
 }
 
 /// One item. An id that no item can have is one that no item has.
@@ -151,7 +183,7 @@ async fn replace(
     body: Result<Json<NewItem>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(new) = body?;
-    update(&app, &headers, id, |old| new.clone().replace(old)).await
+    kept::update(&app, &headers, id, |old| new.clone().replace(old)).await
 }
 
 /// Changes the values that are given: a JSON merge patch (RFC 7396).
@@ -182,7 +214,7 @@ async fn change(
     body: Result<Json<ItemPatch>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(patch) = body?;
-    update(&app, &headers, id, |old| patch.clone().apply(old)).await
+    kept::update(&app, &headers, id, |old| patch.clone().apply(old)).await
 }
 
 /// Removes an item for good.
@@ -208,70 +240,23 @@ async fn remove(
     headers: HeaderMap,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, ApiError> {
-    let tags = Tags::required(&headers)?;
-    let mut item = find(&app, id).await?;
-    for _ in 0..OVERTAKEN_MAX {
-        tags.must_contain(&item.etag())?;
-        if let Some(cache) = &app.cache {
-            cache.expect_gone(item.id).await;
-        }
-        if app.store.delete_item(item.id, item.version).await? {
-            return Ok(StatusCode::NO_CONTENT);
-        }
-        item = app
-            .store
-            .item(item.id)
-            .await?
-            .ok_or(ApiError::ItemNotFound)?;
-    }
-    Err(ApiError::PreconditionFailed)
+    kept::remove::<Item>(&app, &headers, id).await
 }
 
-/// Writes what `change` makes of an item, if the caller has seen its present state.
-async fn update(
-    app: &App,
-    headers: &HeaderMap,
-    id: Result<Path<String>, PathRejection>,
-    change: impl Fn(Item) -> Result<Item, Vec<FieldError>>,
-) -> Result<Response, ApiError> {
-    let tags = Tags::required(headers)?;
-    let mut old = find(app, id).await?;
-    for _ in 0..OVERTAKEN_MAX {
-        let (id, etag) = (old.id, old.etag());
-        // Preconditions come after all other checks (RFC 9110 §13.2.1).
-        let item = change(old).map_err(ApiError::InvalidFields)?;
-        tags.must_contain(&etag)?;
-        if let Some(cache) = &app.cache {
-            cache.expect(id, item.version).await;
-        }
-        if app.store.update_item(&item).await? {
-            return Ok(with_etag(&item));
-        }
-        old = app.store.item(id).await?.ok_or(ApiError::ItemNotFound)?;
-    }
-    Err(ApiError::PreconditionFailed)
-}
-
-/// Like [`find`], from the cache where there is one. Only for those who read: a change is
+/// Like [`kept::find`], from the cache where there is one. Only for those who read: a change is
 /// made of what the database has.
 async fn find_often(app: &App, id: Result<Path<String>, PathRejection>) -> Result<Item, ApiError> {
     let Some(cache) = &app.cache else {
-        return find(app, id).await;
+        return kept::find(app, id).await;
     };
     let Path(text) = id?;
     let id = ItemId::parse(&text).ok_or(ApiError::ItemNotFound)?;
     if let Some(item) = cache.get(id).await {
         return Ok(item);
     }
-    let item = app.store.item(id).await?.ok_or(ApiError::ItemNotFound)?;
+    let item = kept::present(app, id).await?;
     cache.keep(&item).await;
     Ok(item)
-}
-
-async fn find(app: &App, id: Result<Path<String>, PathRejection>) -> Result<Item, ApiError> {
-    let Path(id) = id?;
-    let id = ItemId::parse(&id).ok_or(ApiError::ItemNotFound)?;
-    app.store.item(id).await?.ok_or(ApiError::ItemNotFound)
 }
 
 #[derive(Deserialize, IntoParams)]

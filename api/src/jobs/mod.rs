@@ -34,13 +34,14 @@ use crate::auth::Principal;
 use crate::content::{ContentError, ContentKey};
 use crate::fields::Fields;
 use crate::items::Cursor;
+use crate::kept::{self, Kept};
 use crate::locations::LocationId;
 use crate::once::{self, Made};
 use crate::paging::{self, Place};
 use crate::preconditions::unless_known;
 use crate::problem::{ApiError, Problem};
 use crate::prompts::PromptId;
-use crate::storage::New;
+use crate::storage::{New, StoreError};
 use crate::trace::TraceId;
 use generate::Document;
 
@@ -70,6 +71,23 @@ impl Made for Job {
 
     fn as_new(&self) -> New<'_> {
         New::Job(self)
+    }
+}
+
+impl Kept for Job {
+    type Id = JobId;
+    const MISSING: ApiError = ApiError::JobNotFound;
+
+    fn parse(text: &str) -> Option<JobId> {
+        JobId::parse(text)
+    }
+
+    fn key(&self) -> JobId {
+        self.id
+    }
+
+    async fn load(app: &App, id: JobId) -> Result<Option<Self>, StoreError> {
+        app.store.job(id).await
     }
 }
 
@@ -184,7 +202,7 @@ async fn read(
     headers: HeaderMap,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
-    let job = find(&app, id).await?;
+    let job: Job = kept::find(&app, id).await?;
     Ok(unless_known(&headers, job.etag(), &job))
 }
 
@@ -209,7 +227,7 @@ async fn cancel(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
-    let id = id_in(id)?;
+    let id = kept::id_in::<Job>(id)?;
     let job = app.store.cancel_job(id).await?;
     let job = job.ok_or(ApiError::JobNotFound)?;
     app.signals.cancelled.notify_waiters();
@@ -243,7 +261,7 @@ async fn result(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
-    let job = find(&app, id).await?;
+    let job: Job = kept::find(&app, id).await?;
     if job.result.is_none() {
         return Err(ApiError::NoContent(job.state.name()));
     }
@@ -294,18 +312,8 @@ async fn events(
     headers: HeaderMap,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
-    let job = find(&app, id).await?;
+    let job: Job = kept::find(&app, id).await?;
     follow::follow(app, job, &headers).await
-}
-
-fn id_in(id: Result<Path<String>, PathRejection>) -> Result<JobId, ApiError> {
-    let Path(id) = id?;
-    JobId::parse(&id).ok_or(ApiError::JobNotFound)
-}
-
-async fn find(app: &App, id: Result<Path<String>, PathRejection>) -> Result<Job, ApiError> {
-    let id = id_in(id)?;
-    app.store.job(id).await?.ok_or(ApiError::JobNotFound)
 }
 
 #[derive(Deserialize, IntoParams)]

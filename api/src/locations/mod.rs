@@ -17,11 +17,12 @@ pub(crate) use model::{Location, LocationId, NewLocation};
 use crate::app::App;
 use crate::auth::Principal;
 use crate::items::Cursor;
+use crate::kept::{self, Changeable, Kept, Removable};
 use crate::once::{self, Made};
 use crate::paging::{self, Place};
-use crate::preconditions::{OVERTAKEN_MAX, Tags, unless_known};
+use crate::preconditions::unless_known;
 use crate::problem::{ApiError, Problem};
-use crate::storage::New;
+use crate::storage::{New, StoreError};
 
 /// The routes of this resource.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -43,6 +44,35 @@ impl Made for Location {
 
     fn as_new(&self) -> New<'_> {
         New::Location(self)
+    }
+}
+
+impl Kept for Location {
+    type Id = LocationId;
+    const MISSING: ApiError = ApiError::LocationNotFound;
+
+    fn parse(text: &str) -> Option<LocationId> {
+        LocationId::parse(text)
+    }
+
+    fn key(&self) -> LocationId {
+        self.id
+    }
+
+    async fn load(app: &App, id: LocationId) -> Result<Option<Self>, StoreError> {
+        app.store.location(id).await
+    }
+}
+
+impl Changeable for Location {
+    async fn update(&self, app: &App) -> Result<bool, StoreError> {
+        app.store.update_location(self).await
+    }
+}
+
+impl Removable for Location {
+    async fn delete(&self, app: &App) -> Result<bool, StoreError> {
+        app.store.delete_location(self.id, self.version).await
     }
 }
 
@@ -104,7 +134,7 @@ async fn read(
     headers: HeaderMap,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
-    let location = find(&app, id).await?;
+    let location: Location = kept::find(&app, id).await?;
     Ok(unless_known(&headers, location.etag(), &location))
 }
 
@@ -136,19 +166,7 @@ async fn replace(
     body: Result<Json<NewLocation>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(new) = body?;
-    let tags = Tags::required(&headers)?;
-    let mut old = find(&app, id).await?;
-    for _ in 0..OVERTAKEN_MAX {
-        let (id, etag) = (old.id, old.etag());
-        // Preconditions come after all other checks (RFC 9110 §13.2.1).
-        let location = new.clone().replace(old).map_err(ApiError::InvalidFields)?;
-        tags.must_contain(&etag)?;
-        if app.store.update_location(&location).await? {
-            return Ok(unless_known(&HeaderMap::new(), location.etag(), &location));
-        }
-        old = again(&app, id).await?;
-    }
-    Err(ApiError::PreconditionFailed)
+    kept::update(&app, &headers, id, |old: Location| new.clone().replace(old)).await
 }
 
 /// Removes a location. Content that was generated for it stays; a job that still waits ends
@@ -175,33 +193,7 @@ async fn remove(
     headers: HeaderMap,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, ApiError> {
-    let tags = Tags::required(&headers)?;
-    let mut location = find(&app, id).await?;
-    for _ in 0..OVERTAKEN_MAX {
-        tags.must_contain(&location.etag())?;
-        let (id, version) = (location.id, location.version);
-        if app.store.delete_location(id, version).await? {
-            return Ok(StatusCode::NO_CONTENT);
-        }
-        location = again(&app, id).await?;
-    }
-    Err(ApiError::PreconditionFailed)
-}
-
-async fn find(app: &App, id: Result<Path<String>, PathRejection>) -> Result<Location, ApiError> {
-    let Path(id) = id?;
-    again(
-        app,
-        LocationId::parse(&id).ok_or(ApiError::LocationNotFound)?,
-    )
-    .await
-}
-
-async fn again(app: &App, id: LocationId) -> Result<Location, ApiError> {
-    app.store
-        .location(id)
-        .await?
-        .ok_or(ApiError::LocationNotFound)
+    kept::remove::<Location>(&app, &headers, id).await
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -18,11 +18,12 @@ pub(crate) use model::{NewPrompt, Prompt, PromptId};
 use crate::app::App;
 use crate::auth::Principal;
 use crate::items::{Cursor, Order};
+use crate::kept::{self, Changeable, Kept};
 use crate::once::{self, Made};
 use crate::paging::{self, Place};
-use crate::preconditions::{OVERTAKEN_MAX, Tags, etag, unless_known};
+use crate::preconditions::{etag, unless_known};
 use crate::problem::{ApiError, Problem};
-use crate::storage::New;
+use crate::storage::{New, StoreError};
 
 /// The routes of this resource.
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -46,6 +47,29 @@ impl Made for Prompt {
 
     fn as_new(&self) -> New<'_> {
         New::Prompt(self)
+    }
+}
+
+impl Kept for Prompt {
+    type Id = PromptId;
+    const MISSING: ApiError = ApiError::PromptNotFound;
+
+    fn parse(text: &str) -> Option<PromptId> {
+        PromptId::parse(text)
+    }
+
+    fn key(&self) -> PromptId {
+        self.id
+    }
+
+    async fn load(app: &App, id: PromptId) -> Result<Option<Self>, StoreError> {
+        app.store.prompt(id).await
+    }
+}
+
+impl Changeable for Prompt {
+    async fn update(&self, app: &App) -> Result<bool, StoreError> {
+        app.store.update_prompt(self).await
     }
 }
 
@@ -107,7 +131,7 @@ async fn read(
     headers: HeaderMap,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
-    let prompt = find(&app, id).await?;
+    let prompt: Prompt = kept::find(&app, id).await?;
     Ok(unless_known(&headers, prompt.etag(), &prompt))
 }
 
@@ -139,23 +163,7 @@ async fn replace(
     body: Result<Json<NewPrompt>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(new) = body?;
-    let tags = Tags::required(&headers)?;
-    let mut old = find(&app, id).await?;
-    for _ in 0..OVERTAKEN_MAX {
-        let (id, etag) = (old.id, old.etag());
-        // Preconditions come after all other checks (RFC 9110 §13.2.1).
-        let prompt = new.clone().after(old).map_err(ApiError::InvalidFields)?;
-        tags.must_contain(&etag)?;
-        if app.store.update_prompt(&prompt).await? {
-            return Ok(unless_known(&HeaderMap::new(), prompt.etag(), &prompt));
-        }
-        old = app
-            .store
-            .prompt(id)
-            .await?
-            .ok_or(ApiError::PromptNotFound)?;
-    }
-    Err(ApiError::PreconditionFailed)
+    kept::update(&app, &headers, id, |old: Prompt| new.clone().after(old)).await
 }
 
 /// Every version of one prompt, the newest first.
@@ -181,7 +189,7 @@ async fn versions(
     let Query(query) = query?;
     let limit = paging::limit(query.limit)?;
     let cursor = paging::cursor(query.cursor.as_deref())?;
-    let prompt = find(&app, id).await?;
+    let prompt: Prompt = kept::find(&app, id).await?;
     let before = cursor.map_or(i64::MAX, Cursor::position);
     let found = app
         .store
@@ -233,12 +241,6 @@ async fn version(
         .await?
         .ok_or(ApiError::PromptNotFound)?;
     Ok(unless_known(&headers, etag(prompt.version), &prompt))
-}
-
-async fn find(app: &App, id: Result<Path<String>, PathRejection>) -> Result<Prompt, ApiError> {
-    let Path(id) = id?;
-    let id = PromptId::parse(&id).ok_or(ApiError::PromptNotFound)?;
-    app.store.prompt(id).await?.ok_or(ApiError::PromptNotFound)
 }
 
 #[derive(Deserialize, IntoParams)]
