@@ -503,9 +503,11 @@ if command -v terragrunt >/dev/null; then
     destroyed() {
       terragrunt_account destroy -- -auto-approve -input=false >"$work/destroyed.log" 2>&1 || { cat "$work/destroyed.log"; return 1; }
       grep -Eq 'Destroy complete! Resources: [1-9][0-9]* destroyed' "$work/destroyed.log" || { cat "$work/destroyed.log"; return 1; }
-      local left
-      left=$(terragrunt_account state -- list 2>/dev/null | grep -E '(^|: )(module|aws_)[a-z_.]+' || true)
-      [ -z "$left" ] || { echo "still there: $left"; return 1; }
+      terragrunt_account state -- list >"$work/left" 2>"$work/left.log" || { cat "$work/left" "$work/left.log"; return 1; }
+      if grep -E '(^|: )(module|aws_)[a-z_.]+' "$work/left"; then
+        echo "is still there"
+        return 1
+      fi
     }
     check "terragrunt run --all apply: the account, state in S3" terragrunt_account --backend-bootstrap apply -- -auto-approve -input=false
     check "terragrunt run --all destroy: nothing of the account is left" destroyed
