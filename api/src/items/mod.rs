@@ -249,8 +249,7 @@ async fn find_often(app: &App, id: Result<Path<String>, PathRejection>) -> Resul
     let Some(cache) = &app.cache else {
         return kept::find(app, id).await;
     };
-    let Path(text) = id?;
-    let id = ItemId::parse(&text).ok_or(ApiError::ItemNotFound)?;
+    let id = kept::id_in::<Item>(id)?;
     if let Some(item) = cache.get(id).await {
         return Ok(item);
     }
