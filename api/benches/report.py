@@ -55,7 +55,7 @@ class Aims:
 
 def cpu_aims(aims: Aims, figures: dict, titles: dict) -> list[str]:
     """Adds the aims of CPU time; answers which of them a handler without any layer would reach."""
-    cpu = {name: {of: seen.mean_cpu_us for of, seen in each.items()} for name, each in figures.items()}
+    cpu = {name: {of: seen.median_cpu_us for of, seen in each.items()} for name, each in figures.items()}
     together = []
     for operation, title in OPERATIONS.items():
         ours, bare = cpu["api"][operation], cpu["bare"][operation]
@@ -111,7 +111,7 @@ def page(*, servers, figures, idle, loaded, steps, postgres, python, seconds, wh
     sections = [
         "# Figures of the API",
         "Written by `make bench-api`, which builds and runs everything on this page again.",
-        f"{machine()}, {datetime.date.today()}, {said('rustc', '--version').rsplit(' (', 1)[0]} (release build), "
+        f"{machine()}, {datetime.date.today()}, {said('rustc', '--version').rsplit(' (', 1)[0]} (built as for an image), "
         f"{said(python, '--version')}, PostgreSQL {postgres}; generator, servers and database on the same cores. "
         f"The whole run took {whole_seconds:.0f} s. Of the cores {busy[0]:.0%} were in use by other work just before "
         f"the run, {busy[1]:.0%} just after.",
@@ -119,11 +119,12 @@ def page(*, servers, figures, idle, loaded, steps, postgres, python, seconds, wh
         f"Four programs serve the same {setup.ROWS:,} rows, each from a copy of the same database with "
         f"{setup.DATABASE_CONNECTIONS} connections to it, to {setup.CLIENTS} connections of a generator that sends "
         f"the next request when the answer is there. Answers were compared byte for byte first (of a new item all but "
-        f"its id and times). Each program was measured for {seconds:g} s twice, in the order A B C D D C B A, after a "
-        "warm-up. "
+        f"its id and times). Each program was measured {setup.TURNS} times for {seconds:g} s, in the order A B C D "
+        "D C B A and so on, each time after a warm-up. "
         "Every answer was a 2xx, else there would be no page. CPU is user and system time of all of a program's "
         "processes by `/proc`, without Postgres and generator; it is the figure to compare, while latencies and "
-        "requests a second depend on what else wants the two cores. A figure is no surer than its two turns are alike.",
+        "requests a second depend on what else wants the two cores. A figure is the median of its turns, and no surer "
+        "than they are alike.",
         "- **opsconsole-api**: all its layers, with an API key from the database, a rate limit that refuses nobody, "
         "JSON lines into a file.\n"
         "- **bare axum + sqlx** (`api/benches/bare.rs`): no layer at all, no key, no log.\n"
@@ -144,11 +145,11 @@ def page(*, servers, figures, idle, loaded, steps, postgres, python, seconds, wh
         rows = []
         for server in servers:
             seen = figures[server.name][operation]
-            turns = " and ".join(f"{value:.0f}" for value in seen.cpu_us)
+            turns = ", ".join(f"{value:.0f}" for value in seen.cpu_us)
             p50, p99 = seen.percentile_ms(0.5), seen.percentile_ms(0.99)
-            rows.append([server.title, f"**{seen.mean_cpu_us:.0f}**", turns, f"{p50:.1f}", f"{p99:.1f}",
+            rows.append([server.title, f"**{seen.median_cpu_us:.0f}**", turns, f"{p50:.1f}", f"{p99:.1f}",
                          f"{seen.per_second:,.0f}", f"{seen.requests:,}"])  # fmt: skip
-        head = ["", "CPU µs a request", "its two turns", "p50 ms", "p99 ms", "requests/s", "requests measured"]
+        head = ["", "CPU µs a request", "its turns", "p50 ms", "p99 ms", "requests/s", "requests measured"]
         sections += [f"## {title}", table(head, rows)]
     rows = []
     for server in servers:

@@ -55,6 +55,7 @@ struct MadeKey {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = ApiKeys)]
 struct Keys {
     keys: Vec<ApiKey>,
 }

@@ -94,7 +94,7 @@ impl App {
             cache,
             traces,
             about,
-            store: Box::new(Timed::new(store)),
+            store: Box::new(Timed::new(store, settings.database_url.backend())),
             faults: Misbehaviour::new(settings.faults.clone()),
             door: Doorkeeper::new(settings),
             flags: Flags::new(&settings.flags, &settings.environment),

@@ -19,6 +19,7 @@ const CHECK_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// What all checks found.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CheckReport)]
 pub(crate) struct Report {
     /// Whether no check has failed.
     pub(crate) ok: bool,

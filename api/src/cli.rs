@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use crate::app::App;
 use crate::settings::Settings;
 use crate::storage::{Schema, StoreError};
-use crate::{checks, router, serve, settings_or_exit, start_runtime, storage};
+use crate::{checks, logging, router, serve, settings_or_exit, start_runtime, stop, storage};
 
 /// The service that opsconsole deploys, rolls back, tails and prices.
 ///
@@ -41,6 +41,12 @@ enum Command {
 /// Reads the arguments of the process and does what they say.
 #[must_use]
 pub fn main() -> ExitCode {
+    let code = obey();
+    logging::finish();
+    code
+}
+
+fn obey() -> ExitCode {
     let command = Arguments::parse().command.unwrap_or(Command::Serve);
     match command {
         Command::Serve => return serve(),
@@ -75,10 +81,20 @@ fn report(outcome: Result<String, String>) -> ExitCode {
     }
 }
 
+/// Until it is done or a signal comes: as the first process of a container it would hear none by
+/// default (signal(7), pid_namespaces(7)).
 fn in_runtime(work: impl Future<Output = Result<String, String>>) -> Result<String, String> {
-    start_runtime()
-        .map_err(|error| format!("cannot start: {error}"))?
-        .block_on(work)
+    let cannot_start = |error| format!("cannot start: {error}");
+    start_runtime().map_err(cannot_start)?.block_on(async {
+        let mut stops = stop::listen(false).map_err(cannot_start)?;
+        tokio::select! {
+            outcome = work => outcome,
+            Some(stop) = stops.recv() => Err(format!(
+                "Stopped by {} before it was done; it can be run again.",
+                stop.describe()
+            )),
+        }
+    })
 }
 
 fn openapi() -> Result<String, String> {

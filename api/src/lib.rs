@@ -10,6 +10,7 @@ mod admin;
 mod app;
 mod auth;
 mod browsers;
+mod calls;
 mod checks;
 mod cli;
 mod content;
@@ -33,6 +34,7 @@ mod paging;
 mod preconditions;
 mod problem;
 mod prompts;
+mod query;
 mod rate_limit;
 mod request_id;
 mod router;
@@ -41,6 +43,7 @@ mod settings;
 mod stop;
 mod storage;
 mod trace;
+mod unreadable;
 mod vendors;
 
 use std::process::ExitCode;
@@ -66,7 +69,9 @@ const WORKER_THREADS: usize = 2;
 /// 1 when it could not start or go on, 2 for wrong settings. Takes no arguments.
 #[must_use]
 pub fn main() -> ExitCode {
-    serve()
+    let code = serve();
+    logging::finish();
+    code
 }
 
 fn serve() -> ExitCode {

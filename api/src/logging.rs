@@ -1,30 +1,33 @@
 //! JSON lines on standard output: one object a line, the same first fields on each.
 
-use std::fmt;
-use std::io::Write;
+mod lines;
 
-use serde_json::{Map, Value};
-use tracing::field::{Field, Visit};
+use std::fmt;
+use std::io;
+
+use serde::ser::{SerializeMap, Serializer as _};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
+use tracing_serde::SerdeMapVisitor;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::request_id;
+use lines::Lines;
 
 /// Sends every event of this process to standard output, and panics as events too.
 /// A second call changes nothing.
 pub(crate) fn start(release: &str, environment: &str, level: LevelFilter) {
-    let lines = JsonLines {
+    let format = JsonLines {
         release: release.to_owned(),
         environment: environment.to_owned(),
     };
     // Fails only where a subscriber is in place already, which then keeps serving.
     let _ = tracing_subscriber::fmt()
-        .event_format(lines)
+        .event_format(format)
         .with_max_level(level)
-        .with_writer(|| Stdout)
+        .with_writer(Lines::of_this_process())
         .try_init();
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(
@@ -35,22 +38,12 @@ pub(crate) fn start(release: &str, environment: &str, level: LevelFilter) {
     }));
 }
 
-/// Standard output that never fails: a service whose log reader is gone keeps serving.
-struct Stdout;
-
-impl Write for Stdout {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let mut stdout = std::io::stdout().lock();
-        let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+/// Writes what still waits. To be called before the process ends.
+pub(crate) fn finish() {
+    Lines::finish();
 }
 
-/// The shape of a line: `timestamp`, `level`, `message`, `release`, `environment`, fields.
+/// The shape of a line: `timestamp`, `level`, `release`, `environment`, `message`, fields.
 struct JsonLines {
     release: String,
     environment: String,
@@ -67,71 +60,51 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
+        self.write_object(&mut writer, event)
+            .map_err(|_| fmt::Error)?;
+        writeln!(writer)
+    }
+}
+
+impl JsonLines {
+    fn write_object(
+        &self,
+        writer: &mut Writer<'_>,
+        event: &Event<'_>,
+    ) -> Result<(), serde_json::Error> {
         let metadata = event.metadata();
-        let mut line = Map::new();
+        let mut json = serde_json::Serializer::new(Utf8(writer));
+        let mut line = json.serialize_map(None)?;
         let now = jiff::Timestamp::now();
-        line.insert("timestamp".into(), format!("{now:.3}").into());
-        line.insert("level".into(), metadata.level().as_str().into());
-        line.insert("message".into(), fields.message.into());
-        line.insert("release".into(), self.release.as_str().into());
-        line.insert("environment".into(), self.environment.as_str().into());
+        line.serialize_entry("timestamp", &format_args!("{now:.3}"))?;
+        line.serialize_entry("level", metadata.level().as_str())?;
+        line.serialize_entry("release", &self.release)?;
+        line.serialize_entry("environment", &self.environment)?;
         if !metadata.target().starts_with(env!("CARGO_CRATE_NAME")) {
-            line.insert("logger".into(), metadata.target().into());
+            line.serialize_entry("logger", metadata.target())?;
         }
-        if let Some(id) = request_id::current() {
-            line.insert("request_id".into(), id.as_str().into());
+        if metadata.fields().field("request_id").is_none()
+            && let Some(id) = request_id::current()
+        {
+            line.serialize_entry("request_id", id.as_str())?;
         }
-        line.extend(fields.others);
-        let text = serde_json::to_string(&line).map_err(|_| fmt::Error)?;
-        writeln!(writer, "{text}")
+        let mut fields = SerdeMapVisitor::new(line);
+        event.record(&mut fields);
+        fields.take_serializer()?.end()
     }
 }
 
-/// The fields of one event as JSON values.
-#[derive(Default)]
-struct Fields {
-    message: String,
-    others: Map<String, Value>,
-}
+/// Takes the bytes of a JSON text for a writer that wants text.
+struct Utf8<'a, 'w>(&'a mut Writer<'w>);
 
-impl Fields {
-    fn insert(&mut self, field: &Field, value: Value) {
-        self.others.insert(field.name().to_owned(), value);
-    }
-}
-
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            self.message = format!("{value:?}");
-        } else {
-            self.insert(field, format!("{value:?}").into());
-        }
+impl io::Write for Utf8<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(bytes).map_err(io::Error::other)?;
+        fmt::Write::write_str(self.0, text).map_err(io::Error::other)?;
+        Ok(bytes.len())
     }
 
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "message" {
-            value.clone_into(&mut self.message);
-        } else {
-            self.insert(field, value.into());
-        }
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.insert(field, value.into());
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.insert(field, value.into());
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.insert(field, value.into());
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.insert(field, value.into());
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -1,7 +1,8 @@
 //! Around every request: its id, its time limit, its measures, and its one line in the log.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -10,11 +11,11 @@ use axum::response::{IntoResponse, Response};
 use crate::app::App;
 use crate::auth::Principal;
 use crate::browsers;
+use crate::calls::Calls;
 use crate::health::PROBES;
 use crate::otlp::RequestSpan;
 use crate::problem::{self, ApiError, Cause};
 use crate::request_id::{self, RequestId};
-use crate::storage::DatabaseTime;
 use crate::trace::{Parent, TraceId};
 
 /// Path and query together; RFC 9110 §4.1 recommends to take at least 8,000 bytes.
@@ -26,6 +27,11 @@ const LOGGED_PATH_CHARS_MAX: usize = 512;
 /// The caller went away before the answer: nginx's name for a status that is never sent.
 const STATUS_CLIENT_GONE: u16 = 499;
 
+/// Where no route matches: paths come from outside and would make a series each.
+const NO_ROUTE: &str = "unmatched";
+/// OpenTelemetry's name for a method outside RFC 9110 and RFC 5789, or for none.
+const OTHER_METHOD: &str = "_OTHER";
+
 /// The outermost layer. Whatever happens below leaves here as an answer with the request's
 /// id, and if it is an error, as a problem document.
 pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
@@ -35,20 +41,14 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     let record = Record::start(&app, &id, trace, &request);
     let mut response = id
         .clone()
-        .scope(
-            record
-                .database_time
-                .clone()
-                .scope(answer(&app, request, next)),
-        )
+        .scope(record.calls.clone().scope(answer(&app, request, next)))
         .await;
-    let headers = response.headers_mut();
-    headers.insert(request_id::HEADER, id.header_value());
     if app.is_draining() {
         // Kept connections must move to another instance while this one still listens.
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
     }
-    browsers::add_security_headers(&mut response);
+    mark(&mut response, &id);
     let cause = response.extensions().get::<Cause>().cloned();
     let principal = response.extensions().get::<Principal>().cloned();
     record.finish(
@@ -57,6 +57,33 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
         principal.as_ref(),
     );
     response
+}
+
+/// The same for what never became a request: `refuse` makes the answer.
+pub(crate) fn unreadable(app: &App, refuse: impl FnOnce() -> Response) -> Response {
+    let id = RequestId::new();
+    let mut response = id.clone().sync_scope(refuse);
+    mark(&mut response, &id);
+    let (method, route, status) = (OTHER_METHOD, NO_ROUTE, response.status().as_u16());
+    let text = status_text(status);
+    app.metrics
+        .record(route, method, text.as_ref(), Duration::ZERO);
+    let error = response.extensions().get::<Cause>().map(|cause| &*cause.0);
+    tracing::info!(
+        request_id = id.as_str(),
+        method,
+        route,
+        status,
+        error,
+        "request"
+    );
+    response
+}
+
+fn mark(response: &mut Response, id: &RequestId) {
+    let headers = response.headers_mut();
+    headers.insert(request_id::HEADER, id.header_value());
+    browsers::add_security_headers(response);
 }
 
 async fn answer(app: &App, request: Request, next: Next) -> Response {
@@ -75,10 +102,21 @@ async fn answer(app: &App, request: Request, next: Next) -> Response {
     if head_bytes > HEAD_BYTES_MAX {
         return ApiError::HeadTooLarge.into_response();
     }
+    if is_encoded(&request) {
+        return ApiError::EncodedBody.into_response();
+    }
     match tokio::time::timeout(app.request_time_max, next.run(request)).await {
         Ok(response) => as_problem(response),
         Err(_) => ApiError::TimedOut.into_response(),
     }
+}
+
+fn is_encoded(request: &Request) -> bool {
+    let codings = request.headers().get_all(header::CONTENT_ENCODING);
+    let is_encoded = codings
+        .iter()
+        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    is_encoded && !request.body().is_end_stream()
 }
 
 /// Replaces an error answer that some library below made in its own format.
@@ -126,13 +164,16 @@ struct Record {
     /// Only looked for where traces are sent.
     parent: Option<Parent>,
     started: Instant,
-    database_time: DatabaseTime,
+    calls: Calls,
     is_finished: bool,
 }
 
 impl Record {
     fn start(app: &App, id: &RequestId, trace: TraceId, request: &Request) -> Self {
         app.metrics.in_flight.inc();
+        let traces = app.traces.as_ref();
+        let parent = traces.and_then(|_| Parent::from_headers(request.headers()));
+        let trail = traces.and_then(|traces| traces.trail(trace.as_str(), parent.as_ref()));
         Self {
             app: app.clone(),
             id: id.clone(),
@@ -146,13 +187,9 @@ impl Record {
                 .chars()
                 .take(LOGGED_PATH_CHARS_MAX)
                 .collect(),
-            parent: app
-                .traces
-                .is_some()
-                .then(|| Parent::from_headers(request.headers()))
-                .flatten(),
+            parent,
             started: Instant::now(),
-            database_time: DatabaseTime::default(),
+            calls: trail.map_or_else(Calls::default, Calls::traced),
             is_finished: false,
         }
     }
@@ -168,7 +205,7 @@ impl Record {
     fn write(&mut self, status: u16, error: Option<&str>, principal: Option<&str>) {
         self.is_finished = true;
         let duration = self.started.elapsed();
-        let route = self.route.as_ref().map_or("unmatched", MatchedPath::as_str);
+        let route = self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
         let method = known_method(&self.method);
         let metrics = &self.app.metrics;
         metrics.in_flight.dec();
@@ -179,6 +216,7 @@ impl Record {
             traces.record(&RequestSpan {
                 trace: self.trace.as_str(),
                 parent: self.parent.as_ref(),
+                trail: self.calls.trail(),
                 request_id: self.id.as_str(),
                 method,
                 route,
@@ -188,7 +226,7 @@ impl Record {
                 error,
             });
         }
-        let db_ms = self.database_time.total().as_micros() as f64 / 1000.0;
+        let db_ms = self.calls.database_time().as_micros() as f64 / 1000.0;
         macro_rules! line {
             ($level:expr) => {
                 tracing::event!(
@@ -244,6 +282,6 @@ fn known_method(method: &Method) -> &'static str {
         "OPTIONS" => "OPTIONS",
         "CONNECT" => "CONNECT",
         "TRACE" => "TRACE",
-        _ => "_OTHER",
+        _ => OTHER_METHOD,
     }
 }

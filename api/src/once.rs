@@ -46,26 +46,10 @@ pub(crate) async fn create<T: Made>(
     thing: T,
     count: impl FnOnce(&App),
 ) -> Result<Response, ApiError> {
-    let Some(key) = headers.get(IDEMPOTENCY_KEY) else {
+    let Some(request) = keyed::<T>(principal, headers, body)? else {
         app.store.insert(thing.as_new()).await?;
         count(app);
         return Ok(created(&thing));
-    };
-    let key = key
-        .to_str()
-        .ok()
-        .filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()))
-        .filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic()))
-        .ok_or_else(|| {
-            ApiError::BadRequest(format!(
-                "The header Idempotency-Key must have 1 to {KEY_BYTES_MAX} visible ASCII \
-                 characters."
-            ))
-        })?;
-    let request = IdempotentRequest {
-        principal: principal.map_or_else(|| "anonymous".into(), |found| found.name.clone()),
-        key: key.to_owned(),
-        fingerprint: fingerprint(T::PATH, body)?,
     };
     let answer = serde_json::to_string(&thing).map_err(|error| ApiError::Internal {
         cause: format!("an answer cannot be written: {error}"),
@@ -79,15 +63,67 @@ pub(crate) async fn create<T: Made>(
             count(app);
             Ok(created(&thing))
         }
-        Once::Before(answer) => {
-            let thing: T = serde_json::from_str(&answer).map_err(|error| ApiError::Internal {
-                cause: format!("a stored answer cannot be read: {error}"),
-            })?;
-            let replayed = [(IDEMPOTENCY_REPLAYED, "true")];
-            Ok((replayed, created(&thing)).into_response())
-        }
-        Once::Conflict => Err(ApiError::IdempotencyConflict),
+        before => replayed::<T>(before),
     }
+}
+
+/// The answer that was given to this request before, if it has a key and came before. For
+/// things whose making asks what may have changed since.
+pub(crate) async fn answered<T: Made>(
+    app: &App,
+    principal: Option<&Principal>,
+    headers: &HeaderMap,
+    body: &impl Serialize,
+) -> Result<Option<Response>, ApiError> {
+    let Some(request) = keyed::<T>(principal, headers, body)? else {
+        return Ok(None);
+    };
+    let before = app.store.answered(&request).await?;
+    before.map(replayed::<T>).transpose()
+}
+
+fn replayed<T: Made>(before: Once) -> Result<Response, ApiError> {
+    let Once::Before(answer) = before else {
+        return Err(ApiError::IdempotencyConflict);
+    };
+    let thing: T = serde_json::from_str(&answer).map_err(|error| ApiError::Internal {
+        cause: format!("a stored answer cannot be read: {error}"),
+    })?;
+    let replayed = [(IDEMPOTENCY_REPLAYED, "true")];
+    Ok((replayed, created(&thing)).into_response())
+}
+
+/// The request as the store knows it, where it has a key.
+fn keyed<T: Made>(
+    principal: Option<&Principal>,
+    headers: &HeaderMap,
+    body: &impl Serialize,
+) -> Result<Option<IdempotentRequest>, ApiError> {
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(key) = keys.next() else {
+        return Ok(None);
+    };
+    if keys.next().is_some() {
+        return Err(ApiError::BadRequest(
+            "The header Idempotency-Key must be sent once.".into(),
+        ));
+    }
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()))
+        .filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic()))
+        .ok_or_else(|| {
+            ApiError::BadRequest(format!(
+                "The header Idempotency-Key must have 1 to {KEY_BYTES_MAX} visible ASCII \
+                 characters."
+            ))
+        })?;
+    Ok(Some(IdempotentRequest {
+        principal: principal.map_or_else(|| "anonymous".into(), |found| found.name.clone()),
+        key: key.to_owned(),
+        fingerprint: fingerprint(T::PATH, body)?,
+    }))
 }
 
 /// Of the values, so that blanks between them make no difference, and of the path. Items

@@ -56,7 +56,12 @@ const ERRORS: [(&str, &str, &str, Option<&str>); 13] = [
         "Path and query are longer than 8 KiB.",
         None,
     ),
-    ("415", "NotJson", "The body is not declared as JSON.", None),
+    (
+        "415",
+        "NotJson",
+        "The body is not declared as JSON, or it is compressed.",
+        None,
+    ),
     (
         "422",
         "Unprocessable",
@@ -72,7 +77,7 @@ const ERRORS: [(&str, &str, &str, Option<&str>); 13] = [
     (
         "431",
         "HeadTooLarge",
-        "All headers together are larger than 16 KiB.",
+        "There are more than 100 headers, or more than 16 KiB of them.",
         None,
     ),
     ("500", "Internal", "A defect of this service.", None),

@@ -1,4 +1,5 @@
-//! Sends a span for each request to a collector (OTLP over HTTP, in protobuf).
+//! Sends a span for each request, each attempt at a job, and each call that they make to a
+//! collector (OTLP over HTTP, in protobuf).
 
 use std::cell::Cell;
 use std::time::{Duration, SystemTime};
@@ -15,12 +16,14 @@ use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{
-    IdGenerator, RandomIdGenerator, Sampler, SdkTracer, SdkTracerProvider,
+    IdGenerator, RandomIdGenerator, Sampler, SamplingDecision, SdkTracer, SdkTracerProvider,
+    ShouldSample,
 };
 use tokio::runtime::Handle;
 
 use crate::about::{SERVICE, instance};
 use crate::app::About;
+use crate::calls::{self, Trail};
 use crate::settings::Otlp;
 use crate::trace::Parent;
 
@@ -31,6 +34,8 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 pub(crate) struct Traces {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
+    /// Of the traces that start here, the share that is kept.
+    ratio: f64,
 }
 
 /// What is told of a request. Names are those of the semantic conventions for HTTP servers
@@ -40,6 +45,8 @@ pub(crate) struct RequestSpan<'a> {
     pub(crate) trace: &'a str,
     /// The caller's span, if it sent one.
     pub(crate) parent: Option<&'a Parent>,
+    /// What it has called; nothing where its trace is not kept.
+    pub(crate) trail: Option<&'a Trail>,
     pub(crate) request_id: &'a str,
     pub(crate) method: &'static str,
     pub(crate) route: &'a str,
@@ -47,6 +54,20 @@ pub(crate) struct RequestSpan<'a> {
     pub(crate) status: u16,
     pub(crate) duration: Duration,
     /// For operators.
+    pub(crate) error: Option<&'a str>,
+}
+
+/// What is told of an attempt at a job. It is a part of the trace of the request that made the
+/// job, under that request's span where the request was traced.
+pub(crate) struct AttemptSpan<'a> {
+    pub(crate) trail: &'a Trail,
+    pub(crate) parent: Option<&'a Parent>,
+    pub(crate) job_id: String,
+    pub(crate) attempt: i64,
+    pub(crate) started: SystemTime,
+    /// The state of the job after it; nothing where it was lost to another worker.
+    pub(crate) state: Option<&'static str>,
+    /// Why it failed.
     pub(crate) error: Option<&'a str>,
 }
 
@@ -88,7 +109,97 @@ impl Traces {
             .with_resource(resource)
             .build();
         let tracer = provider.tracer(SERVICE);
-        Ok(Self { provider, tracer })
+        Ok(Self {
+            provider,
+            tracer,
+            ratio,
+        })
+    }
+
+    /// The calls of a request or an attempt of this trace, where it is kept.
+    pub(crate) fn trail(&self, trace: &str, parent: Option<&Parent>) -> Option<Trail> {
+        let trace = TraceId::from_hex(trace).ok()?;
+        let is_kept = parent.map_or_else(
+            || {
+                let sampler = Sampler::TraceIdRatioBased(self.ratio);
+                let kind = SpanKind::Server;
+                let outcome = sampler.should_sample(None, trace, "", &kind, &[], &[]);
+                outcome.decision == SamplingDecision::RecordAndSample
+            },
+            |parent| parent.is_sampled,
+        );
+        is_kept.then(|| Trail::new(trace, calls::fresh_id()))
+    }
+
+    /// Notes an attempt that has just ended.
+    pub(crate) fn record_attempt(&self, attempt: &AttemptSpan<'_>) {
+        let mut builder = SpanBuilder::from_name("attempt job");
+        builder.span_kind = Some(SpanKind::Consumer);
+        builder.start_time = Some(attempt.started);
+        let mut attributes = vec![
+            KeyValue::new("messaging.operation.type", "process"),
+            KeyValue::new("messaging.message.id", attempt.job_id.clone()),
+            KeyValue::new("opsconsole.job.attempt", attempt.attempt),
+        ];
+        attributes.extend(
+            attempt
+                .state
+                .map(|state| KeyValue::new("opsconsole.job.state", state)),
+        );
+        builder.attributes = Some(attributes);
+        let trail = attempt.trail;
+        let parent = attempt
+            .parent
+            .and_then(|parent| remote(trail.trace, parent));
+        let mut span = self.span(
+            builder,
+            trail.trace,
+            trail.span,
+            &parent.unwrap_or_default(),
+        );
+        if let Some(error) = attempt.error {
+            span.set_status(Status::error(error.to_owned()));
+        }
+        span.end();
+        self.record_calls(trail);
+    }
+
+    /// Notes the calls made in a span that has just ended.
+    fn record_calls(&self, trail: &Trail) {
+        let sampled = TraceFlags::SAMPLED;
+        let context = SpanContext::new(
+            trail.trace,
+            trail.span,
+            sampled,
+            false,
+            TraceState::default(),
+        );
+        let parent = Context::new().with_remote_span_context(context);
+        for call in trail.take() {
+            let mut builder = SpanBuilder::from_name(call.name);
+            builder.span_kind = Some(SpanKind::Client);
+            builder.start_time = Some(call.started);
+            builder.attributes = Some(call.attributes);
+            let mut span = self.span(builder, trail.trace, call.id, &parent);
+            if let Some(error) = call.error {
+                span.set_status(Status::error(error));
+            }
+            span.end_with_timestamp(call.ended);
+        }
+    }
+
+    /// Begins a span with an id that is known already.
+    fn span(
+        &self,
+        builder: SpanBuilder,
+        trace: TraceId,
+        id: SpanId,
+        parent: &Context,
+    ) -> impl Span + use<> {
+        NEXT.set(Some((trace, id)));
+        let span = self.tracer.build_with_context(builder, parent);
+        NEXT.set(None);
+        span
     }
 
     /// Notes a request that has just ended.
@@ -107,27 +218,20 @@ impl Traces {
             KeyValue::new("http.response.status_code", i64::from(request.status)),
             KeyValue::new("opsconsole.request_id", request.request_id.to_owned()),
         ]);
-        let parent = request.parent.and_then(|parent| {
-            let flags = if parent.is_sampled {
-                TraceFlags::SAMPLED
-            } else {
-                TraceFlags::default()
-            };
-            let span = SpanId::from_hex(&parent.span).ok()?;
-            let context = SpanContext::new(trace, span, flags, true, TraceState::default());
-            Some(Context::new().with_remote_span_context(context))
-        });
-        NEXT_TRACE.set(Some(trace));
-        let mut span = self
-            .tracer
-            .build_with_context(builder, &parent.unwrap_or_default());
-        NEXT_TRACE.set(None);
+        let parent = request.parent.and_then(|parent| remote(trace, parent));
+        let id = request
+            .trail
+            .map_or_else(calls::fresh_id, |trail| trail.span);
+        let mut span = self.span(builder, trace, id, &parent.unwrap_or_default());
         // Callers' own mistakes are no errors of the server (semantic conventions, "Status").
         if request.status >= 500 {
             let reason = request.error.unwrap_or_default().to_owned();
             span.set_status(Status::error(reason));
         }
         span.end_with_timestamp(ended);
+        if let Some(trail) = request.trail {
+            self.record_calls(trail);
+        }
     }
 
     /// Sends what is left. Blocks until it is sent or the collector does not take it.
@@ -138,22 +242,37 @@ impl Traces {
     }
 }
 
-thread_local! {
-    /// The id that the span about to be made here belongs to.
-    static NEXT_TRACE: Cell<Option<TraceId>> = const { Cell::new(None) };
+/// Another's span, as the parent of one of ours.
+fn remote(trace: TraceId, parent: &Parent) -> Option<Context> {
+    let flags = if parent.is_sampled {
+        TraceFlags::SAMPLED
+    } else {
+        TraceFlags::default()
+    };
+    let span = SpanId::from_hex(&parent.span).ok()?;
+    let context = SpanContext::new(trace, span, flags, true, TraceState::default());
+    Some(Context::new().with_remote_span_context(context))
 }
 
-/// A trace that starts here has the id that the log and the answer have already.
+thread_local! {
+    /// The ids of the span about to be made here.
+    static NEXT: Cell<Option<(TraceId, SpanId)>> = const { Cell::new(None) };
+}
+
+/// A trace that starts here has the id that the log and the answer have already, and a span
+/// the one that was sent along with its calls.
 #[derive(Debug)]
 struct OurIds(RandomIdGenerator);
 
 impl IdGenerator for OurIds {
     fn new_trace_id(&self) -> TraceId {
-        NEXT_TRACE.get().unwrap_or_else(|| self.0.new_trace_id())
+        NEXT.get()
+            .map_or_else(|| self.0.new_trace_id(), |(trace, _)| trace)
     }
 
     fn new_span_id(&self) -> SpanId {
-        self.0.new_span_id()
+        NEXT.get()
+            .map_or_else(|| self.0.new_span_id(), |(_, span)| span)
     }
 }
 

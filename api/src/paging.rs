@@ -44,6 +44,21 @@ pub(crate) fn order(text: Option<&str>) -> Result<Order, ApiError> {
     }
 }
 
+/// The filter by a part of the name; none where it is empty. No name has control characters, and
+/// Postgres knows no NUL in texts.
+pub(crate) fn part_of_name(text: Option<String>) -> Result<Option<String>, ApiError> {
+    let text = text.filter(|text| !text.is_empty());
+    if text
+        .as_ref()
+        .is_some_and(|text| text.contains(char::is_control))
+    {
+        return Err(ApiError::BadRequest(
+            "The parameter name_contains must not contain control characters.".into(),
+        ));
+    }
+    Ok(text)
+}
+
 /// Cuts what was found down to one page; `found` has one more than the page may hold where
 /// there is a next one, whose cursor is the second part of the answer.
 pub(crate) fn cut<T>(mut found: Vec<(Cursor, T)>, limit: u32) -> (Vec<T>, Option<Cursor>) {

@@ -35,7 +35,7 @@ pub(crate) enum ApiError {
     LocationNotFound,
     /// No job has this id.
     JobNotFound,
-    /// The job has ended, so it cannot be called off; the word for how.
+    /// The job has ended in another way than is asked for; the word for how.
     JobEnded(&'static str),
     /// The job has no content; the word for its state.
     NoContent(&'static str),
@@ -67,6 +67,8 @@ pub(crate) enum ApiError {
     UriTooLong,
     /// The body is declared as something other than JSON.
     NotJson,
+    /// The body is compressed, which nobody here undoes.
+    EncodedBody,
     /// The answer took longer than a request may.
     TimedOut,
     /// Something this service needs is not there now.
@@ -109,6 +111,7 @@ pub(crate) struct Problem {
     /// What is wrong this time, and what to do.
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     request_id: Option<String>,
     /// What is wrong with which field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -174,7 +177,10 @@ impl ApiError {
                 "The job has ended already",
                 match *state {
                     "succeeded" => "It has succeeded: its content is at /jobs/{id}/result.",
-                    _ => "It is dead: its last_error says why.",
+                    "cancelled" => "It was called off: make another one.",
+                    _ => {
+                        "It is dead: its last_error says why, and POST /jobs/{id}/retry tries it again."
+                    }
                 },
             ),
             Self::NoContent(state) => (
@@ -239,7 +245,7 @@ impl ApiError {
                 S::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 "head-too-large",
                 "The headers are too large",
-                "All headers together may have at most 16 KiB.",
+                "There may be at most 100 headers, of 16 KiB together.",
             ),
             Self::PathNotFound => (
                 S::NOT_FOUND,
@@ -270,6 +276,12 @@ impl ApiError {
                 "not-json",
                 "The body is not declared as JSON",
                 "Send the header Content-Type: application/json.",
+            ),
+            Self::EncodedBody => (
+                S::UNSUPPORTED_MEDIA_TYPE,
+                "encoded-body",
+                "The body is compressed",
+                "Send it as it is, without the header Content-Encoding.",
             ),
             Self::TimedOut => (
                 S::SERVICE_UNAVAILABLE,
@@ -368,6 +380,7 @@ impl IntoResponse for ApiError {
         let (status, name, title, detail) = self.describe();
         let retry_after = self.retry_after_seconds();
         let cause = self.cause();
+        let is_encoded = matches!(self, Self::EncodedBody);
         let refusal = match self {
             Self::Unauthenticated(refusal) => Some(refusal),
             _ => None,
@@ -392,6 +405,11 @@ impl IntoResponse for ApiError {
         };
         let mut response = (status, axum::Json(problem)).into_response();
         let headers = response.headers_mut();
+        if is_encoded {
+            // RFC 9110 §15.5.16: tells it from a refusal of the media type.
+            let none = HeaderValue::from_static("identity");
+            headers.insert(header::ACCEPT_ENCODING, none);
+        }
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(refusal) = refusal {

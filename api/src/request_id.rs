@@ -30,10 +30,13 @@ impl RequestId {
             .get(HEADER)
             .and_then(|value| value.to_str().ok())
             .filter(|text| is_harmless(text))
-            .map_or_else(
-                || Self(Uuid::now_v7().to_string().into()),
-                |text| Self(text.into()),
-            )
+            .map_or_else(Self::new, |text| Self(text.into()))
+    }
+
+    /// One of our own.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7().to_string().into())
     }
 
     /// The id as text.
@@ -46,6 +49,11 @@ impl RequestId {
     #[must_use]
     pub fn header_value(&self) -> HeaderValue {
         HeaderValue::from_str(&self.0).unwrap_or_else(|_| HeaderValue::from_static("invalid"))
+    }
+
+    /// Runs what makes an answer at once; [`current`] answers this id in it.
+    pub fn sync_scope<R>(self, make: impl FnOnce() -> R) -> R {
+        CURRENT.sync_scope(self, make)
     }
 
     /// Runs a future in which [`current`] answers this id.

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -94,15 +95,18 @@ fn layered(routes: Router<App>, app: App) -> Router {
     routes
         .fallback(|| async { ApiError::PathNotFound })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(app.clone(), auth::authorize))
-        .layer(middleware::from_fn_with_state(app.clone(), browsers::cors))
-        // From here outwards: a panic becomes an answer, every answer is observed.
-        .layer(CatchPanicLayer::custom(observe::panicked))
-        .layer(middleware::from_fn_with_state(
-            app.clone(),
-            observe::observe,
-        ))
+        // One stack, from the outside in: each `layer` of a router costs every request a box more.
+        .layer(
+            ServiceBuilder::new()
+                .layer(middleware::from_fn_with_state(
+                    app.clone(),
+                    observe::observe,
+                ))
+                .layer(CatchPanicLayer::custom(observe::panicked))
+                .layer(middleware::from_fn_with_state(app.clone(), browsers::cors))
+                .layer(middleware::from_fn_with_state(app.clone(), auth::authorize))
+                .layer(DefaultBodyLimit::max(BODY_BYTES_MAX)),
+        )
         .with_state(app)
 }
 

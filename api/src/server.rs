@@ -20,6 +20,7 @@ use crate::router::{operator_router, router};
 use crate::settings::Settings;
 use crate::stop::{self, Stop};
 use crate::storage::{self, Schema, StoreError};
+use crate::unreadable::Explained;
 
 /// A head must come within this, and a kept connection must say something. Above the 60 s
 /// idle time of an AWS load balancer, which would otherwise send into a closing connection.
@@ -96,10 +97,11 @@ pub async fn run(settings: Settings) -> Result<(), StartError> {
         );
     }
 
-    let connections = Connections::new(router(app.clone(), operator_listener.is_some()));
+    let customers = router(app.clone(), operator_listener.is_some());
+    let connections = Connections::new(app.clone(), customers);
     if let Some(listener) = operator_listener {
         // Scrapers and operators are served to the very end, so that they can watch the drain.
-        let operators = Connections::new(operator_router(app.clone()));
+        let operators = Connections::new(app.clone(), operator_router(app.clone()));
         tokio::spawn(async move { operators.accept_from(&listener).await });
     }
     let flags = app.clone();
@@ -187,18 +189,20 @@ async fn second_call(stops: &mut mpsc::Receiver<Stop>) -> Stop {
 /// The open connections and how they are served.
 struct Connections {
     http: http1::Builder,
+    app: App,
     service: Router,
     graceful: GracefulShutdown,
 }
 
 impl Connections {
-    fn new(service: Router) -> Self {
+    fn new(app: App, service: Router) -> Self {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(HEAD_READ_TIMEOUT)
             .max_buf_size(HEAD_BYTES_MAX);
         Self {
             http,
+            app,
             service,
             graceful: GracefulShutdown::new(),
         }
@@ -223,10 +227,11 @@ impl Connections {
         // Without it small answers may wait 40 ms; if it fails, they wait.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(self.service.clone());
-        let connection = self.http.serve_connection(TokioIo::new(stream), service);
+        let stream = TokioIo::new(Explained::new(stream, self.app.clone()));
+        let connection = self.http.serve_connection(stream, service);
         let watched = self.graceful.watch(connection);
         tokio::spawn(async move {
-            // Callers that break off or send what is not HTTP: nobody to tell.
+            // Callers that break off; those that send what is not HTTP have been told.
             if let Err(error) = watched.await {
                 tracing::debug!(%error, "connection ended early");
             }

@@ -57,7 +57,11 @@ impl Parent {
     pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(HEADER).iter();
         let only = values.next().filter(|_| values.next().is_none())?;
-        let text = only.to_str().ok()?;
+        Self::from_text(only.to_str().ok()?)
+    }
+
+    /// The span that a `traceparent` names, where it is valid.
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
         parse(text)?;
         let mut parts = text.split('-').skip(2);
         let (span, flags) = (parts.next()?, parts.next()?);

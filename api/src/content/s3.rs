@@ -11,10 +11,12 @@ use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::{Bytes, BytesMut};
+use opentelemetry::KeyValue;
 use tokio::sync::OnceCell;
 use url::Url;
 
 use super::{ContentError, ContentKey, ContentStore, DOCUMENT_BYTES_MAX, Put, check_size};
+use crate::calls;
 use crate::vendors::{CallError, CallSeconds, Failure};
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
@@ -113,7 +115,19 @@ impl Bucket {
                 }
             }
         };
+        let operation = what.trim_start_matches("s3:");
+        let span = calls::begin(format!("S3/{operation}"), || {
+            vec![
+                KeyValue::new("rpc.system", "aws-api"),
+                KeyValue::new("rpc.service", "S3"),
+                KeyValue::new("rpc.method", operation),
+                KeyValue::new("aws.s3.bucket", self.name.clone()),
+            ]
+        });
         let outcome = self.seconds.measure("s3", call).await;
+        if let Some(span) = span {
+            span.end(outcome.as_ref().err().map(|error| error.kind.label()));
+        }
         outcome.map_err(|error| {
             meaning.unwrap_or(ContentError::Unavailable {
                 reason: error.what,

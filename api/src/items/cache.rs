@@ -10,6 +10,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use opentelemetry::KeyValue;
 use prometheus::core::Collector;
 use prometheus::{IntCounterVec, Opts};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -17,6 +18,7 @@ use redis::{Client, RedisError, RedisResult};
 use secrecy::ExposeSecret;
 
 use super::{Item, ItemId};
+use crate::calls;
 use crate::settings::Cache;
 
 /// A cache that takes longer than the database has no use.
@@ -76,7 +78,7 @@ impl ItemCache {
     pub(crate) async fn get(&self, id: ItemId) -> Option<Item> {
         let result = if self.is_trusted() {
             match self
-                .ask::<Option<String>>(redis::cmd("GET").arg(key(id)))
+                .ask::<Option<String>>("GET", redis::cmd("GET").arg(key(id)))
                 .await
             {
                 Ok(text) => {
@@ -135,7 +137,9 @@ impl ItemCache {
     /// # Errors
     /// Why it does not.
     pub(crate) async fn probe(&self) -> RedisResult<()> {
-        self.ask::<String>(&mut redis::cmd("PING")).await.map(drop)
+        self.ask::<String>("PING", &mut redis::cmd("PING"))
+            .await
+            .map(drop)
     }
 
     async fn put(&self, id: ItemId, version: i64, text: &str) -> RedisResult<()> {
@@ -148,15 +152,29 @@ impl ItemCache {
             .arg(version)
             .arg(text)
             .arg(ttl_ms);
-        self.ask::<i64>(&mut command).await.map(drop)
+        self.ask::<i64>("EVAL", &mut command).await.map(drop)
     }
 
-    async fn ask<T: redis::FromRedisValue>(&self, command: &mut redis::Cmd) -> RedisResult<T> {
+    async fn ask<T: redis::FromRedisValue>(
+        &self,
+        name: &'static str,
+        command: &mut redis::Cmd,
+    ) -> RedisResult<T> {
         let mut connection = self.connection()?;
-        match tokio::time::timeout(ANSWER_TIME_MAX, command.query_async(&mut connection)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+        let span = calls::begin(name, || {
+            vec![
+                KeyValue::new("db.system.name", "redis"),
+                KeyValue::new("db.operation.name", name),
+            ]
+        });
+        let answer = command.query_async(&mut connection);
+        let outcome = tokio::time::timeout(ANSWER_TIME_MAX, answer)
+            .await
+            .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()));
+        if let Some(span) = span {
+            span.end(outcome.as_ref().err().map(|_| "unavailable"));
         }
+        outcome
     }
 
     fn connection(&self) -> RedisResult<ConnectionManager> {

@@ -6,8 +6,8 @@ mod listing;
 mod model;
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
@@ -28,6 +28,7 @@ use crate::once::{self, Made};
 use crate::paging;
 use crate::preconditions::unless_known;
 use crate::problem::{ApiError, Problem};
+use crate::query::Utf8Query;
 use crate::storage::{New, StoreError};
 
 /// The routes of this resource.
@@ -281,6 +282,7 @@ struct ListQuery {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = ItemPage)]
 struct Page {
     items: Vec<Item>,
     /// Give it as `cursor` to read on; null on the last page.
@@ -299,14 +301,13 @@ struct Page {
 )]
 async fn list(
     State(app): State<App>,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    Utf8Query(query): Utf8Query<ListQuery>,
 ) -> Result<Json<Page>, ApiError> {
-    let Query(query) = query?;
     let limit = paging::limit(query.limit)?;
     let listing = Listing {
         cursor: paging::cursor(query.cursor.as_deref())?,
         order: paging::order(query.sort.as_deref())?,
-        name_contains: query.name_contains.filter(|text| !text.is_empty()),
+        name_contains: paging::part_of_name(query.name_contains)?,
         created_from: query.created_from,
         created_before: query.created_before,
     };

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Ending, Hold, Job, JobId, JobStep, StoredContent, retry};
+use super::{Ending, Hold, Job, JobId, JobStep, StoredContent, pause};
 use crate::app::App;
 use crate::content::{self, ContentError, ContentKey, ContentStore, Put};
 use crate::fields::now;
@@ -51,6 +51,7 @@ impl Tools {
 
 /// A document of the content store: a text with all that it was made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Content)]
 pub(crate) struct Document {
     #[schema(value_type = String, format = "uuid")]
     pub(crate) job_id: JobId,
@@ -128,7 +129,7 @@ pub(super) async fn attempt(app: &App, job: &Job, claim: Uuid) -> Option<Ending>
             }
             let first = app.generation.retry_pause;
             Some(Ending::Retry {
-                after: retry::pause(first, job.attempt, retry_after),
+                after: pause::pause(first, job.attempt, retry_after),
                 error,
             })
         }
@@ -144,10 +145,14 @@ async fn generate(app: &App, job: &Job, claim: Uuid) -> Result<StoredContent, St
     let content = content.as_ref();
     let key = ContentKey::of_job(job.id);
     // Not its first claim: the second version is that of the first one.
-    if job.version > 2
-        && let Some(content) = kept_before(content, &key).await
-    {
-        return Ok(content);
+    if job.version > 2 {
+        if let Some(content) = kept_before(content, &key).await {
+            return Ok(content);
+        }
+        if let Some((text, model)) = written_before(app, job).await? {
+            step(app, job, claim, JobStep::Storing).await?;
+            return keep(content, &key, text.into(), model).await;
+        }
     }
     let location = app
         .store
@@ -171,9 +176,26 @@ async fn generate(app: &App, job: &Job, claim: Uuid) -> Result<StoredContent, St
     let text = prompt.text_about(&location, &listed(&found));
     let written = gemini.write(&text, &errand).await?;
 
-    step(app, job, claim, JobStep::Storing).await?;
     let document = document(job, location, prompt, found, written);
-    keep(content, &key, &document).await
+    let model = document.model.clone();
+    let text = serde_json::to_string(&document)
+        .map_err(|error| dead(&format!("the content cannot be written: {error}")))?;
+    // It is paid for: a store that refuses it, or the end of this worker, must not cost it.
+    if !app.store.keep_draft(job.id, claim, &text).await? {
+        return Err(Stop::Lost);
+    }
+    step(app, job, claim, JobStep::Storing).await?;
+    keep(content, &key, text.into(), model).await
+}
+
+/// The document that an attempt before this one has written and could not store, and its model.
+async fn written_before(app: &App, job: &Job) -> Result<Option<(String, String)>, Stop> {
+    let Some(text) = app.store.draft(job.id).await? else {
+        return Ok(None);
+    };
+    // One that another release wrote in another shape is written anew.
+    let document = serde_json::from_str::<Document>(&text).ok();
+    Ok(document.map(|document| (text, document.model)))
 }
 
 /// Says where the attempt is, and hears whether to go on.
@@ -201,13 +223,11 @@ async fn kept_before(content: &dyn ContentStore, key: &ContentKey) -> Option<Sto
 async fn keep(
     content: &dyn ContentStore,
     key: &ContentKey,
-    document: &Document,
+    bytes: Bytes,
+    model: String,
 ) -> Result<StoredContent, Stop> {
-    let bytes: Bytes = serde_json::to_vec(document)
-        .map_err(|error| dead(&format!("the content cannot be written: {error}")))?
-        .into();
     match content.put_new(key, bytes.clone()).await? {
-        Put::Stored => Ok(stored(key, &bytes, document.model.clone())),
+        Put::Stored => Ok(stored(key, &bytes, model)),
         // Another worker was faster; what is there stays, and is what the job tells of.
         Put::Existed => kept_before(content, key).await.ok_or_else(|| Stop::Failed {
             error: "the content store has a document that cannot be read".into(),

@@ -15,6 +15,7 @@ pub(crate) struct JobMeasures {
     attempts: IntCounterVec,
     finished: IntCounterVec,
     content_generated: IntCounter,
+    removed: IntCounter,
 }
 
 impl JobMeasures {
@@ -54,17 +55,22 @@ impl JobMeasures {
                 "opsconsole_api_content_generated_total",
                 "Texts generated and stored since the start.",
             )?,
+            removed: IntCounter::new(
+                "opsconsole_api_jobs_removed_total",
+                "Jobs that this process has removed because they were over for long.",
+            )?,
         })
     }
 
     /// What the registry is given.
-    pub(crate) fn collectors(&self) -> [Box<dyn Collector>; 5] {
+    pub(crate) fn collectors(&self) -> [Box<dyn Collector>; 6] {
         [
             Box::new(self.depth.clone()),
             Box::new(self.oldest_seconds.clone()),
             Box::new(self.attempts.clone()),
             Box::new(self.finished.clone()),
             Box::new(self.content_generated.clone()),
+            Box::new(self.removed.clone()),
         ]
     }
 
@@ -103,6 +109,11 @@ impl JobMeasures {
         if state.is_final() {
             self.finished.with_label_values(&[state.name()]).inc();
         }
+    }
+
+    /// Counts jobs that were removed for their age.
+    pub(crate) fn removed(&self, number: u64) {
+        self.removed.inc_by(number);
     }
 
     /// Counts a claim that was lost to another worker.

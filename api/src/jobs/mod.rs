@@ -5,15 +5,16 @@ mod follow;
 mod generate;
 mod measures;
 mod model;
-mod retry;
+mod old;
+mod pause;
 mod signals;
 mod worker;
 
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,7 @@ use crate::paging::{self, Place};
 use crate::preconditions::unless_known;
 use crate::problem::{ApiError, Problem};
 use crate::prompts::PromptId;
+use crate::query::Utf8Query;
 use crate::storage::{New, StoreError};
 use crate::trace::TraceId;
 use generate::Document;
@@ -54,6 +56,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list, create))
         .routes(routes!(read))
         .routes(routes!(cancel))
+        .routes(routes!(retry))
         .routes(routes!(result))
         .routes(routes!(events))
 }
@@ -133,6 +136,11 @@ async fn create(
     body: Result<Json<NewJob>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(new) = body?;
+    // First, since the location may be gone since the request came before.
+    let before = once::answered::<Job>(&app, principal.as_deref(), &headers, &new).await?;
+    if let Some(answer) = before {
+        return Ok(answer);
+    }
     let job = made_from(&app, &new, trace.as_deref()).await?;
     once::create(&app, principal.as_deref(), &headers, &new, job, |app| {
         app.signals.due.notify_one();
@@ -238,6 +246,40 @@ async fn cancel(
             Ok((StatusCode::ACCEPTED, Json(job)).into_response())
         }
         JobState::Succeeded | JobState::Dead => Err(ApiError::JobEnded(job.state.name())),
+    }
+}
+
+/// Queues a dead job again, with all its attempts and the version of the prompt that it had. A
+/// text that was written and could not be stored is kept and not written again. A job that
+/// waits or runs is answered as it is.
+#[utoipa::path(
+    post,
+    path = "/jobs/{id}/retry",
+    tag = "content",
+    operation_id = "retry_job",
+    params(
+        ("id" = String, Path, format = "uuid", description = "The id of the job."),
+    ),
+    responses(
+        (status = 200, description = "The job waits or runs.", body = Job),
+        (status = 404, description = "No job has this id.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The job has succeeded or was cancelled.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+async fn retry(
+    State(app): State<App>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Job>, ApiError> {
+    let id = kept::id_in::<Job>(id)?;
+    let job = app.store.retry_job(id).await?;
+    let job = job.ok_or(ApiError::JobNotFound)?;
+    match job.state {
+        JobState::Succeeded | JobState::Cancelled => Err(ApiError::JobEnded(job.state.name())),
+        JobState::Queued | JobState::Running | JobState::Dead => {
+            app.signals.changed.notify_waiters();
+            app.signals.due.notify_one();
+            Ok(Json(job))
+        }
     }
 }
 
@@ -357,7 +399,7 @@ struct EventFrame {
 #[schema(as = JobPage)]
 struct Page {
     jobs: Vec<Job>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required)]
     /// Give it as `cursor` to read on; null on the last page.
     next_cursor: Option<Cursor>,
 }
@@ -373,9 +415,8 @@ struct Page {
 )]
 async fn list(
     State(app): State<App>,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    Utf8Query(query): Utf8Query<ListQuery>,
 ) -> Result<Json<Page>, ApiError> {
-    let Query(query) = query?;
     let limit = paging::limit(query.limit)?;
     let order = paging::order(query.sort.as_deref())?;
     let place = Place::new(paging::cursor(query.cursor.as_deref())?, order);

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::calls;
 use crate::fields::now;
 use crate::ids::resource_id;
 use crate::locations::LocationId;
@@ -100,24 +101,27 @@ pub(crate) struct Job {
     pub(crate) prompt_version: i64,
     pub(crate) state: JobState,
     /// Only while it is running.
+    #[schema(required)]
     pub(crate) step: Option<JobStep>,
     /// Attempts begun.
     pub(crate) attempt: i64,
     pub(crate) attempts_max: i64,
     /// Only while it is queued.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     pub(crate) next_attempt_at: Option<Timestamp>,
     /// Why the last attempt failed.
+    #[schema(required)]
     pub(crate) last_error: Option<String>,
     /// Someone has called it off and the worker has not stopped yet.
     pub(crate) cancel_requested: bool,
     #[schema(value_type = String, format = DateTime)]
     pub(crate) created_at: Timestamp,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     pub(crate) started_at: Option<Timestamp>,
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     pub(crate) finished_at: Option<Timestamp>,
     /// Only of a job that has succeeded.
+    #[schema(required)]
     pub(crate) result: Option<StoredContent>,
     /// Counts the changes from 1; what the entity tag is made of.
     #[schema(minimum = 1)]
@@ -125,6 +129,9 @@ pub(crate) struct Job {
     /// The trace of the request that made the job, which its calls go on with.
     #[serde(skip)]
     pub(crate) trace_id: String,
+    /// The span of that request, where its trace was kept.
+    #[serde(skip)]
+    pub(crate) traceparent: Option<String>,
 }
 
 /// What is known about stored content without reading it.
@@ -167,6 +174,7 @@ impl Job {
             result: None,
             version: 1,
             trace_id: trace_id.to_owned(),
+            traceparent: calls::traceparent(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The worker: takes jobs from the queue, shows that it lives while it works on them, and
 //! gives them back when it has to stop.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
@@ -9,9 +9,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::generate::attempt;
-use super::{Ending, Hold, Job};
+use super::{Ending, Hold, Job, JobState, old};
 use crate::app::App;
+use crate::calls::Calls;
+use crate::otlp::AttemptSpan;
 use crate::storage::StoreError;
+use crate::trace::Parent;
 
 /// A running job shows a sign of life at least this often, so that it soon hears that it
 /// was called off elsewhere.
@@ -43,6 +46,9 @@ impl Workers {
             );
             for _ in 0..settings.concurrency {
                 tasks.spawn(work(app.clone(), stopping.clone()));
+            }
+            if let Some(kept) = settings.jobs_kept {
+                tasks.spawn(old::remove(app.clone(), kept, stopping.clone()));
             }
         }
         Self { tasks, stopping }
@@ -115,8 +121,41 @@ fn spread(time: Duration) -> Duration {
     time.mul_f64(1.0 - share / 4.0)
 }
 
-/// Makes one attempt at a job and says how it ended.
+/// Makes one attempt at a job, as a part of the trace that the job was made in.
 async fn work_on(app: &App, job: &Job, claim: Uuid, stopping: &CancellationToken) {
+    let started = SystemTime::now();
+    let parent = job.traceparent.as_deref().and_then(Parent::from_text);
+    let traces = app.traces.as_ref();
+    let trail = traces.and_then(|traces| traces.trail(&job.trace_id, parent.as_ref()));
+    let calls = trail.map_or_else(Calls::default, Calls::traced);
+    let work = attempt_and_end(app, job, claim, stopping);
+    let ended = calls.clone().scope(work).await;
+    if let (Some(traces), Some(trail)) = (traces, calls.trail()) {
+        let error = match &ended {
+            None => Some("lost to another worker"),
+            Some(ended) if ended.state == JobState::Succeeded => None,
+            Some(ended) => ended.last_error.as_deref(),
+        };
+        traces.record_attempt(&AttemptSpan {
+            trail,
+            parent: parent.as_ref(),
+            job_id: job.id.to_string(),
+            attempt: job.attempt,
+            started,
+            state: ended.as_ref().map(|ended| ended.state.name()),
+            error,
+        });
+    }
+}
+
+/// Makes one attempt at a job and says how it ended. The job as it is then; nothing where that
+/// is another worker's to say.
+async fn attempt_and_end(
+    app: &App,
+    job: &Job,
+    claim: Uuid,
+    stopping: &CancellationToken,
+) -> Option<Job> {
     let ending = tokio::select! {
         ending = attempt(app, job, claim) => ending,
         ending = watch(app, job, claim) => ending,
@@ -125,11 +164,12 @@ async fn work_on(app: &App, job: &Job, claim: Uuid, stopping: &CancellationToken
     let Some(ending) = ending else {
         app.metrics.jobs.lost();
         tracing::warn!(job = %job.id, attempt = job.attempt, "a job was lost to another worker");
-        return;
+        return None;
     };
-    match end(app, job, claim, &ending).await {
+    let outcome = end(app, job, claim, &ending).await;
+    match &outcome {
         Ok(Some(ended)) => {
-            app.metrics.jobs.attempt(&ending, &ended);
+            app.metrics.jobs.attempt(&ending, ended);
             tracing::info!(
                 job = %ended.id,
                 state = ended.state.name(),
@@ -148,6 +188,7 @@ async fn work_on(app: &App, job: &Job, claim: Uuid, stopping: &CancellationToken
         }
     }
     app.signals.changed.notify_waiters();
+    outcome.ok().flatten()
 }
 
 /// Tries until the lease is over: what was generated is paid for.

@@ -3,8 +3,8 @@
 mod model;
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,7 @@ use crate::once::{self, Made};
 use crate::paging::{self, Place};
 use crate::preconditions::unless_known;
 use crate::problem::{ApiError, Problem};
+use crate::query::Utf8Query;
 use crate::storage::{New, StoreError};
 
 /// The routes of this resource.
@@ -216,7 +217,7 @@ struct ListQuery {
 #[schema(as = LocationPage)]
 struct Page {
     locations: Vec<Location>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required)]
     /// Give it as `cursor` to read on; null on the last page.
     next_cursor: Option<Cursor>,
 }
@@ -232,14 +233,16 @@ struct Page {
 )]
 async fn list(
     State(app): State<App>,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    Utf8Query(query): Utf8Query<ListQuery>,
 ) -> Result<Json<Page>, ApiError> {
-    let Query(query) = query?;
     let limit = paging::limit(query.limit)?;
     let order = paging::order(query.sort.as_deref())?;
     let place = Place::new(paging::cursor(query.cursor.as_deref())?, order);
-    let name = query.name_contains.as_deref().filter(|t| !t.is_empty());
-    let found = app.store.locations(place, name, limit + 1).await?;
+    let name = paging::part_of_name(query.name_contains)?;
+    let found = app
+        .store
+        .locations(place, name.as_deref(), limit + 1)
+        .await?;
     let (locations, next_cursor) = paging::cut(found, limit);
     Ok(Json(Page {
         locations,

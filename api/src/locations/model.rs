@@ -27,8 +27,10 @@ pub(crate) struct Location {
     pub(crate) id: LocationId,
     pub(crate) name: String,
     /// In one line, as one would write it on a letter.
+    #[schema(required)]
     pub(crate) address: Option<String>,
     /// What the model should know beyond what a search finds.
+    #[schema(required)]
     pub(crate) notes: Option<String>,
     /// Counts the changes from 1; what the entity tag is made of.
     #[schema(minimum = 1)]

@@ -4,8 +4,8 @@
 mod model;
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::{Extension, Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,7 @@ use crate::once::{self, Made};
 use crate::paging::{self, Place};
 use crate::preconditions::{etag, unless_known};
 use crate::problem::{ApiError, Problem};
+use crate::query::Utf8Query;
 use crate::storage::{New, StoreError};
 
 /// The routes of this resource.
@@ -184,9 +185,8 @@ async fn replace(
 async fn versions(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
-    query: Result<Query<VersionsQuery>, QueryRejection>,
+    Utf8Query(query): Utf8Query<VersionsQuery>,
 ) -> Result<Json<Page>, ApiError> {
-    let Query(query) = query?;
     let limit = paging::limit(query.limit)?;
     let cursor = paging::cursor(query.cursor.as_deref())?;
     let prompt: Prompt = kept::find(&app, id).await?;
@@ -272,7 +272,7 @@ struct ListQuery {
 #[schema(as = PromptPage)]
 struct Page {
     prompts: Vec<Prompt>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required)]
     /// Give it as `cursor` to read on; null on the last page.
     next_cursor: Option<Cursor>,
 }
@@ -288,9 +288,8 @@ struct Page {
 )]
 async fn list(
     State(app): State<App>,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    Utf8Query(query): Utf8Query<ListQuery>,
 ) -> Result<Json<Page>, ApiError> {
-    let Query(query) = query?;
     let limit = paging::limit(query.limit)?;
     let order: Order = paging::order(query.sort.as_deref())?;
     let place = Place::new(paging::cursor(query.cursor.as_deref())?, order);

@@ -13,7 +13,7 @@ pub(super) const NAMES: &[&str] = &["REDIS_URL", "REDIS_URL_FILE", "CACHE_SECOND
 /// A Redis, and how long it keeps what was read.
 #[derive(Clone, Debug)]
 pub struct Cache {
-    /// `redis://user:password@host:port/database`.
+    /// `redis://user:password@host:port/database`; `rediss://` over TLS.
     pub url: SecretString,
     /// The longest time that another process may see what this one has changed while the
     /// two do not reach the same Redis.
@@ -27,9 +27,8 @@ pub(super) fn read(reader: &mut Reader) -> Option<Cache> {
     let url = reader.secret("REDIS_URL", "REDIS_URL_FILE")?;
     // What a parser says of it may repeat the password.
     let checked = match Url::parse(&url) {
-        Ok(parsed) if parsed.scheme() == "redis" && parsed.has_host() => Ok(url.into()),
-        Ok(parsed) if parsed.scheme() == "rediss" => {
-            Err("asks for TLS, which this release does not speak to Redis".to_owned())
+        Ok(parsed) if matches!(parsed.scheme(), "redis" | "rediss") && parsed.has_host() => {
+            Ok(url.into())
         }
         _ => Err("is not a URL; use for example redis://cache.internal:6379/0".to_owned()),
     };

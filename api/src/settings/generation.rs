@@ -26,6 +26,7 @@ pub(super) const NAMES: &[&str] = &[
     "JOB_LEASE_MS",
     "JOB_ATTEMPTS",
     "JOB_RETRY_MS",
+    "JOBS_KEPT_DAYS",
 ];
 
 /// Names without our prefix by which the vendors' own clients know their keys; read where
@@ -65,6 +66,8 @@ pub struct Generation {
     pub attempts_max: i64,
     /// The pause after the first failure; it doubles with each further one.
     pub retry_pause: Duration,
+    /// How long a job stays after its end; nothing where for ever.
+    pub jobs_kept: Option<Duration>,
 }
 
 /// A service that is called with a key.
@@ -132,6 +135,10 @@ pub(super) fn read(reader: &mut Reader, folder: Option<&Path>, may_be_plain: boo
             .unwrap_or(1)
             .max(1),
         retry_pause: ms(reader.number("JOB_RETRY_MS", 5_000, 900_000)),
+        jobs_kept: match reader.number("JOBS_KEPT_DAYS", 30, 36_500) {
+            0 => None,
+            days => Some(Duration::from_secs(days * 24 * 3_600)),
+        },
     }
 }
 

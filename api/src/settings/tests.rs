@@ -158,3 +158,17 @@ fn the_database_url_is_not_shown() {
     let settings = read(&[("DATABASE_URL", "sqlite:///data/secret.db")]).expect("valid");
     assert!(!format!("{settings:?}").contains("secret"));
 }
+
+#[test]
+fn every_setting_is_in_the_documentation() {
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/how-to");
+    let pages: String = ["api.md", "content-generation.md"]
+        .map(|page| std::fs::read_to_string(docs.join(page)).expect("a page"))
+        .concat();
+    let missing: Vec<_> = super::KNOWN
+        .concat()
+        .into_iter()
+        .filter(|name| !pages.contains(&format!("`{name}`")))
+        .collect();
+    assert!(missing.is_empty(), "not in docs/how-to: {missing:?}");
+}

@@ -51,6 +51,10 @@ impl Store for Defective {
         bug()
     }
 
+    async fn answered(&self, _: &IdempotentRequest) -> Result<Option<Once>, StoreError> {
+        bug()
+    }
+
     fn connection_errors(&self) -> u64 {
         0
     }
@@ -185,6 +189,22 @@ impl JobStore for Defective {
     }
 
     async fn cancel_job(&self, _: JobId) -> Result<Option<Job>, StoreError> {
+        bug()
+    }
+
+    async fn retry_job(&self, _: JobId) -> Result<Option<Job>, StoreError> {
+        bug()
+    }
+
+    async fn keep_draft(&self, _: JobId, _: Uuid, _: &str) -> Result<bool, StoreError> {
+        bug()
+    }
+
+    async fn draft(&self, _: JobId) -> Result<Option<String>, StoreError> {
+        pending().await
+    }
+
+    async fn remove_old_jobs(&self, _: Duration, _: u32) -> Result<u64, StoreError> {
         bug()
     }
 

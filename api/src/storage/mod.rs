@@ -12,7 +12,7 @@ mod conformance;
 #[cfg(test)]
 pub(crate) mod defective;
 
-pub(crate) use timed::{DatabaseTime, Timed};
+pub(crate) use timed::Timed;
 
 use std::time::Duration;
 
@@ -57,6 +57,10 @@ pub(crate) trait Store:
         request: &IdempotentRequest,
         answer: &str,
     ) -> Result<Once, StoreError>;
+
+    /// What a request with this key was answered, where it came before: [`Once::Before`] or
+    /// [`Once::Conflict`].
+    async fn answered(&self, request: &IdempotentRequest) -> Result<Option<Once>, StoreError>;
 
     /// Failures to reach the database or to get a connection, since the start.
     fn connection_errors(&self) -> u64;
@@ -199,6 +203,20 @@ pub(crate) trait JobStore {
     /// is then, if there is one; one that has ended stays as it is.
     async fn cancel_job(&self, id: JobId) -> Result<Option<Job>, StoreError>;
 
+    /// Queues a dead job anew, with all its attempts. The job as it is then, if there is one;
+    /// one that is not dead stays as it is.
+    async fn retry_job(&self, id: JobId) -> Result<Option<Job>, StoreError>;
+
+    /// Keeps what was written until it is stored. Tells whether the claim held.
+    async fn keep_draft(&self, id: JobId, claim: Uuid, draft: &str) -> Result<bool, StoreError>;
+
+    /// What an attempt has written that was not stored yet.
+    async fn draft(&self, id: JobId) -> Result<Option<String>, StoreError>;
+
+    /// Removes at most `limit` of the jobs that have been over for longer than `kept`, the
+    /// oldest first, with their events. How many.
+    async fn remove_old_jobs(&self, kept: Duration, limit: u32) -> Result<u64, StoreError>;
+
     /// At most `limit` of the job's events after this position.
     async fn job_events(
         &self,
@@ -219,6 +237,8 @@ pub(crate) mod messages {
     pub(crate) const CANCELLED: &str = "called off";
     /// Of a job whose worker is to stop.
     pub(crate) const CANCEL_REQUESTED: &str = "called off; its worker is told";
+    /// Of a dead job that is to be tried again.
+    pub(crate) const RETRIED: &str = "to be tried again";
     /// Of a job whose last attempt ended with its worker.
     pub(crate) const WORKER_LOST: &str = "the worker of the last attempt was lost";
 
@@ -316,6 +336,17 @@ pub(crate) struct IdempotentRequest {
     pub(crate) fingerprint: [u8; 32],
 }
 
+impl IdempotentRequest {
+    /// What a request that came before with the same key means for this one.
+    fn compared(&self, fingerprint: &[u8], answer: String) -> Once {
+        if fingerprint == self.fingerprint {
+            Once::Before(answer)
+        } else {
+            Once::Conflict
+        }
+    }
+}
+
 /// What became of a request with a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Once {
@@ -387,4 +418,16 @@ pub(crate) enum StoreError {
     /// A defect of ours, in a statement or in what we make of its rows.
     #[error("database statement failed: {reason}")]
     Unexpected { reason: String },
+}
+
+impl StoreError {
+    /// A word for its kind, for traces.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "unavailable",
+            Self::Full { .. } => "full",
+            Self::Incompatible { .. } => "incompatible",
+            Self::Unexpected { .. } => "unexpected",
+        }
+    }
 }

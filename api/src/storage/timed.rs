@@ -1,11 +1,10 @@
-//! A store that notes how long each request waits for the database.
+//! A store that notes for each request and each attempt at a job what it asks of the database.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use opentelemetry::KeyValue;
 use uuid::Uuid;
 
 use super::{
@@ -13,55 +12,49 @@ use super::{
     PromptStore, Schema, Store, StoreError,
 };
 use crate::auth::ApiKey;
+use crate::calls::{self, DatabaseWait};
 use crate::items::{Cursor, Item, ItemId, Listing};
 use crate::jobs::{Claimed, Ending, Hold, Job, JobEvent, JobFilter, JobId, JobStep, Queue};
 use crate::locations::{Location, LocationId};
 use crate::paging::Place;
 use crate::prompts::{Prompt, PromptId};
+use crate::settings::Backend;
 
-tokio::task_local! {
-    static SPENT: DatabaseTime;
-}
-
-/// How long one request has waited for the database so far.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct DatabaseTime(Arc<AtomicU64>);
-
-impl DatabaseTime {
-    /// Runs a future whose waits for the database are counted here.
-    pub(crate) async fn scope<F: Future>(self, future: F) -> F::Output {
-        SPENT.scope(self, future).await
+/// Waits for an answer of the database, on the account of whoever asks.
+async fn counted<T>(
+    system: &'static str,
+    operation: &'static str,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let _wait = DatabaseWait::begin();
+    let span = calls::begin(operation, || {
+        vec![
+            KeyValue::new("db.system.name", system),
+            KeyValue::new("db.operation.name", operation),
+        ]
+    });
+    let outcome = call.await;
+    if let Some(span) = span {
+        span.end(outcome.as_ref().err().map(StoreError::kind));
     }
-
-    /// The sum so far, waits for a connection included; to the microsecond.
-    pub(crate) fn total(&self) -> Duration {
-        Duration::from_micros(self.0.load(Ordering::Relaxed))
-    }
-}
-
-/// A wait that counts also when it is given up.
-struct Wait(Instant);
-
-impl Drop for Wait {
-    fn drop(&mut self) {
-        let micros = u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX);
-        // Workers have no request to count for.
-        let _ = SPENT.try_with(|spent| spent.0.fetch_add(micros, Ordering::Relaxed));
-    }
-}
-
-async fn counted<F: Future>(call: F) -> F::Output {
-    let _wait = Wait(Instant::now());
-    call.await
+    outcome
 }
 
 /// See the top of this file.
-pub(crate) struct Timed(Box<dyn Store>);
+pub(crate) struct Timed {
+    store: Box<dyn Store>,
+    /// As the semantic conventions name it.
+    system: &'static str,
+}
 
 impl Timed {
-    /// Every call goes through to `store`.
-    pub(crate) fn new(store: Box<dyn Store>) -> Self {
-        Self(store)
+    /// Every call goes through to `store`, which lies in `backend`.
+    pub(crate) fn new(store: Box<dyn Store>, backend: Backend) -> Self {
+        let system = match backend {
+            Backend::Sqlite => "sqlite",
+            Backend::Postgres => "postgresql",
+        };
+        Self { store, system }
     }
 }
 
@@ -71,7 +64,8 @@ macro_rules! passed_on {
         #[async_trait]
         impl $trait for Timed {
             $(async fn $name(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
-                counted(self.0.$name($($argument),*)).await
+                let call = self.store.$name($($argument),*);
+                counted(self.system, stringify!($name), call).await
             })*
             $($rest)*
         }
@@ -84,18 +78,19 @@ passed_on! {
         fn schema() -> Schema;
         fn insert(new: New<'_>) -> ();
         fn insert_once(new: New<'_>, request: &IdempotentRequest, answer: &str) -> Once;
+        fn answered(request: &IdempotentRequest) -> Option<Once>;
     }
 
     fn connection_errors(&self) -> u64 {
-        self.0.connection_errors()
+        self.store.connection_errors()
     }
 
     fn pools(&self) -> Vec<PoolUsage> {
-        self.0.pools()
+        self.store.pools()
     }
 
     async fn close(&self) {
-        self.0.close().await;
+        self.store.close().await;
     }
 }
 
@@ -145,6 +140,10 @@ passed_on! {
         fn hold_job(id: JobId, claim: Uuid, lease: Duration, step: Option<JobStep>) -> Hold;
         fn end_attempt(id: JobId, claim: Uuid, ending: &Ending) -> Option<Job>;
         fn cancel_job(id: JobId) -> Option<Job>;
+        fn retry_job(id: JobId) -> Option<Job>;
+        fn keep_draft(id: JobId, claim: Uuid, draft: &str) -> bool;
+        fn draft(id: JobId) -> Option<String>;
+        fn remove_old_jobs(kept: Duration, limit: u32) -> u64;
         fn job_events(id: JobId, after: i64, limit: u32) -> Vec<JobEvent>;
         fn queue() -> Queue;
     }
@@ -153,18 +152,19 @@ passed_on! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calls::Calls;
     use crate::storage::defective::Defective;
 
     #[tokio::test]
     async fn a_wait_counts_for_its_request_also_when_it_is_given_up() {
         const PATIENCE: Duration = Duration::from_millis(20);
-        let store = Timed::new(Box::new(Defective));
-        let (time, other) = (DatabaseTime::default(), DatabaseTime::default());
+        let store = Timed::new(Box::new(Defective), Backend::Sqlite);
+        let (time, other) = (Calls::default(), Calls::default());
         let listing = Listing::default();
         let waiting = tokio::time::timeout(PATIENCE, store.items(&listing, 1));
         let outcome = time.clone().scope(waiting).await;
         assert!(outcome.is_err(), "it never answers");
-        assert!(time.total() >= PATIENCE);
-        assert_eq!(other.total(), Duration::ZERO);
+        assert!(time.database_time() >= PATIENCE);
+        assert_eq!(other.database_time(), Duration::ZERO);
     }
 }

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
+use opentelemetry::KeyValue;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{RequestBuilder, StatusCode, redirect};
+use reqwest::{Request, RequestBuilder, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 use super::{CallError, CallSeconds, Errand, Failure};
+use crate::calls::{self, Open};
 use crate::trace;
 
 /// Far above any answer that we ask for.
@@ -71,12 +73,23 @@ impl Peer {
     ) -> Result<T, CallError> {
         let label = self.name.to_ascii_lowercase();
         let exchange = async {
-            let request = build(self.http().await?).header(trace::HEADER, errand.trace.child());
-            let exchange = self.exchange(request, explain);
-            let answer = tokio::time::timeout(self.time_max, exchange)
-                .await
-                .unwrap_or_else(|_| Err(self.timed_out()))?;
-            read(&answer)
+            let (client, request) = build(self.http().await?).build_split();
+            let mut request = request.map_err(|error| self.broken(&error))?;
+            let mut span = span(&request);
+            let parent = span.as_ref().and_then(Open::traceparent);
+            let parent = parent.unwrap_or_else(|| errand.trace.child());
+            if let Ok(value) = parent.try_into() {
+                request.headers_mut().insert(trace::HEADER, value);
+            }
+            let exchange = self.exchange(&client, request, &mut span, explain);
+            let answer = tokio::time::timeout(self.time_max, exchange).await;
+            let outcome = answer
+                .unwrap_or_else(|_| Err(self.timed_out()))
+                .and_then(|answer| read(&answer));
+            if let Some(span) = span {
+                span.end(outcome.as_ref().err().map(|error| error.kind.label()));
+            }
+            outcome
         };
         self.seconds.measure(&label, exchange).await
     }
@@ -96,11 +109,18 @@ impl Peer {
 
     async fn exchange(
         &self,
-        request: RequestBuilder,
+        client: &reqwest::Client,
+        request: Request,
+        span: &mut Option<Open>,
         explain: impl FnOnce(StatusCode, &[u8]) -> Explanation,
     ) -> Result<Answer, CallError> {
-        let mut response = request.send().await.map_err(|error| self.broken(&error))?;
+        let sent = client.execute(request).await;
+        let mut response = sent.map_err(|error| self.broken(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
+        if let Some(span) = span {
+            let status = i64::from(status.as_u16());
+            span.note(KeyValue::new("http.response.status_code", status));
+        }
         let mut body = BytesMut::new();
         while let Some(chunk) = response
             .chunk()
@@ -168,6 +188,26 @@ impl Peer {
             .trim()
             .to_owned()
     }
+}
+
+/// Without the query, where some services want their keys.
+fn span(request: &Request) -> Option<Open> {
+    calls::begin(request.method().to_string(), || {
+        let mut url = request.url().clone();
+        url.set_query(None);
+        vec![
+            KeyValue::new("http.request.method", request.method().to_string()),
+            KeyValue::new(
+                "server.address",
+                url.host_str().unwrap_or_default().to_owned(),
+            ),
+            KeyValue::new(
+                "server.port",
+                i64::from(url.port_or_known_default().unwrap_or_default()),
+            ),
+            KeyValue::new("url.full", url.to_string()),
+        ]
+    })
 }
 
 fn client() -> reqwest::Result<reqwest::Client> {

@@ -60,7 +60,7 @@ impl Failure {
     }
 
     /// The value of the label `outcome`.
-    fn label(self) -> &'static str {
+    pub(crate) fn label(self) -> &'static str {
         match self {
             Self::RateLimited => "rate_limited",
             Self::Unauthorized => "unauthorized",

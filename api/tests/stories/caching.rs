@@ -151,3 +151,51 @@ async fn the_checks_tell_a_cache_that_answers_from_one_that_is_away_or_not_wante
     drop(redis);
     assert_eq!(status(with(&url)).await, "failed");
 }
+
+/// What an authority would hand out for a server on this machine.
+const CERTIFICATE: &str = "[req]\ndistinguished_name=name\nx509_extensions=ext\nprompt=no\n\
+    [name]\nCN=localhost\n[ext]\nsubjectAltName=IP:127.0.0.1\nbasicConstraints=critical,CA:FALSE\n";
+
+#[tokio::test]
+async fn the_cache_is_reached_over_tls_where_its_certificate_is_trusted() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    std::fs::write(folder.path().join("request"), CERTIFICATE).expect("written");
+    let made = std::process::Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+        ])
+        .args(["-nodes", "-days", "2", "-config", "request"])
+        .args(["-keyout", "key.pem", "-out", "cert.pem"])
+        .current_dir(folder.path())
+        .output()
+        .expect("openssl is on every machine with Redis");
+    assert!(made.status.success(), "{made:?}");
+    let Some(redis) = Redis::start_with_tls(folder.path()).await else {
+        return;
+    };
+    let url = redis.url().replacen("redis:", "rediss:", 1);
+    let trusting = Start::new()
+        .set("REDIS_URL", &url)
+        .env(
+            "SSL_CERT_FILE",
+            &folder.path().join("cert.pem").display().to_string(),
+        )
+        .ready()
+        .await;
+    let item = post(&trusting, "tea").await;
+    until("a hit", async || {
+        assert_eq!(trusting.get(&item).await.status, StatusCode::OK);
+        (trusting.metric(HITS).await > 0.0).then_some(())
+    })
+    .await;
+
+    let doubting = Start::new().set("REDIS_URL", &url).ready().await;
+    let item = post(&doubting, "tea").await;
+    assert_eq!(doubting.get(&item).await.status, StatusCode::OK);
+    assert!(doubting.metric(HITS).await < 0.5);
+}

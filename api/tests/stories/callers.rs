@@ -79,7 +79,7 @@ async fn each_role_may_do_its_own_and_what_the_roles_below_may() {
         .await;
     let secret = reader.rsplit('_').next().expect("three parts");
     assert!(!String::from_utf8_lossy(&listed.body).contains(secret));
-    assert!(!format!("{:?}", api.process.lines()).contains(secret));
+    assert!(!format!("{:?}", api.log().await).contains(secret));
 }
 
 #[tokio::test]

@@ -22,3 +22,4 @@ mod releases;
 mod stopping;
 mod tokens;
 mod traces;
+mod unreadable;

@@ -25,6 +25,13 @@ async fn a_request_that_cannot_be_served_says_why() {
     let post = |body: &str| request(Method::POST, "/items", body);
     let deep = format!(r#"{{"name": {}"#, "[".repeat(5_000));
     let long_path = format!("/items/{}", "a".repeat(9_000));
+    let mut two_keys = post(r#"{"name": "a"}"#);
+    for key in ["one", "two"] {
+        let key = key.parse().expect("a header");
+        two_keys.headers_mut().append("idempotency-key", key);
+    }
+    let mut no_type = post(r#"{"name": "a"}"#);
+    no_type.headers_mut().remove("content-type");
     let cases = [
         (get("/nothing/here"), 404, "path-not-found"),
         (get("/items/42"), 404, "item-not-found"),
@@ -39,6 +46,21 @@ async fn a_request_that_cannot_be_served_says_why() {
         (get("/items?limit=many"), 400, "bad-request"),
         (get("/items?cursor=p1-1"), 400, "bad-request"),
         (get("/items?page=2"), 400, "bad-request"),
+        (get("/items?limit=1&limit=2"), 400, "bad-request"),
+        (get("/items?name_contains=%ff"), 400, "bad-request"),
+        (get("/items?name_contains=%00"), 400, "bad-request"),
+        (get("/locations?name_contains=a%00"), 400, "bad-request"),
+        (
+            get("/items?created_from=2026-13-01T00:00:00Z"),
+            400,
+            "bad-request",
+        ),
+        (
+            get("/items?cursor=p9223372036854775808"),
+            400,
+            "bad-request",
+        ),
+        (get("/items?sort=name"), 400, "bad-request"),
         (get(&long_path), 414, "uri-too-long"),
         (
             request(Method::PUT, "/items", "{}"),
@@ -63,6 +85,12 @@ async fn a_request_that_cannot_be_served_says_why() {
         ),
         (post(r#"{"name": "a", "name": "b"}"#), 422, "wrong-shape"),
         (post(r#"{"name": "  "}"#), 422, "invalid-fields"),
+        (post(r#"{"name": "a\u0000b"}"#), 422, "invalid-fields"),
+        (post(r#"{"name": "\ud800"}"#), 400, "bad-request"),
+        (post(r#"{"name": "a"} {"name": "b"}"#), 400, "bad-request"),
+        (post("\u{feff}{\"name\": \"a\"}"), 400, "bad-request"),
+        (two_keys, 400, "bad-request"),
+        (no_type, 415, "not-json"),
     ];
     for (request, status, kind) in cases {
         refused(&api, request, status, kind).await;
@@ -107,6 +135,12 @@ async fn a_body_that_is_too_large_or_not_json_is_refused() {
             .expect("a header"),
     );
     refused(&api, form, 415, "not-json").await;
+
+    let mut compressed = request(Method::POST, "/items", r#"{"name": "a"}"#);
+    let gzip = "gzip".parse().expect("a header");
+    compressed.headers_mut().insert("content-encoding", gzip);
+    let answer = refused(&api, compressed, 415, "encoded-body").await;
+    assert_eq!(answer.header("accept-encoding"), "identity");
 
     let mut invalid = request(Method::POST, "/items", "");
     *invalid.body_mut() = Full::new(Bytes::from_static(b"{\"name\": \"\xff\"}"));

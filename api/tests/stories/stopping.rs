@@ -1,5 +1,7 @@
 //! Being told to stop: not ready at once, nothing lost, ended in order.
 
+use std::collections::HashSet;
+
 use futures::future::join_all;
 use hyper::{Method, StatusCode};
 use nix::sys::signal::Signal;
@@ -40,7 +42,7 @@ async fn sigterm_turns_readiness_off_finishes_the_request_in_flight_and_exits_0(
 }
 
 #[tokio::test]
-async fn callers_that_heed_connection_close_lose_no_request() {
+async fn callers_that_heed_connection_close_lose_no_request_and_each_has_its_line() {
     let mut api = Start::new().set("DRAIN_SECONDS", "10").ready().await;
     let callers = (0..8).map(|_| async {
         let mut answered = 0;
@@ -65,6 +67,20 @@ async fn callers_that_heed_connection_close_lose_no_request() {
     let (answered, ()) = tokio::join!(join_all(callers), stop);
     assert!(answered.iter().all(|count| *count > 0), "{answered:?}");
     assert_eq!(api.process.exit().await.code(), Some(0));
+    let answered: usize = answered.iter().sum();
+    let mut seen = HashSet::new();
+    until("a line for each request", async || {
+        let lines = api.process.lines();
+        let requests = lines
+            .iter()
+            .filter(|line| line["message"] == "request" && line["route"] == "/items");
+        seen = requests
+            .map(|line| line["request_id"].to_string())
+            .collect();
+        (seen.len() >= answered).then_some(())
+    })
+    .await;
+    assert_eq!(seen.len(), answered);
 }
 
 #[tokio::test]
@@ -124,4 +140,18 @@ async fn a_task_ends_with_the_parent_that_holds_its_standard_input() {
     alone.process.close_stdin();
     assert_eq!(alone.get("/readyz").await.status, StatusCode::OK);
     assert!(alone.process.is_running());
+}
+
+#[tokio::test]
+async fn a_migration_that_waits_for_its_database_ends_when_told() {
+    let mut migrate = Start::new()
+        .set("DATABASE_URL", "postgres://nobody@127.0.0.1:9/none")
+        .command("migrate")
+        .spawn();
+    migrate
+        .line(|line| line["message"] == "cannot migrate yet")
+        .await;
+    migrate.signal(Signal::SIGTERM);
+    // A signal that nobody handles leaves no code, and does nothing to the first process of a container.
+    assert_eq!(migrate.exit().await.code(), Some(1));
 }

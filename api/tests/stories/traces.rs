@@ -1,59 +1,11 @@
 //! Traces as a collector receives them.
 
-use std::sync::{Arc, Mutex};
-
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::{Router, routing};
+use axum::http::StatusCode;
 use hyper::Method;
 use nix::sys::signal::Signal;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::KeyValue;
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::trace::v1::Span;
-use prost::Message;
 
-use crate::support::local_server::LocalServer;
+use crate::support::collector::{Received, collector, hex, spans, text};
 use crate::support::{Start, request, until};
-
-type Received = Arc<Mutex<Vec<ExportTraceServiceRequest>>>;
-
-async fn collector(received: &Received) -> LocalServer {
-    let collect = |State(received): State<Received>, headers: HeaderMap, body: Bytes| async move {
-        assert_eq!(headers["content-type"], "application/x-protobuf");
-        let batch = ExportTraceServiceRequest::decode(body).expect("OTLP in protobuf");
-        received.lock().expect("no panic holds it").push(batch);
-        StatusCode::OK
-    };
-    let routes = Router::new()
-        .route("/v1/traces", routing::post(collect))
-        .with_state(Arc::clone(received));
-    LocalServer::start(routes).await
-}
-
-fn text(attributes: &[KeyValue], key: &str) -> String {
-    let found = attributes.iter().find(|attribute| attribute.key == key);
-    match found.and_then(|found| found.value.as_ref()?.value.as_ref()) {
-        Some(Value::StringValue(text)) => text.clone(),
-        Some(Value::IntValue(number)) => number.to_string(),
-        other => format!("{other:?}"),
-    }
-}
-
-fn spans(received: &Received) -> Vec<Span> {
-    let received = received.lock().expect("no panic holds it");
-    received
-        .iter()
-        .flat_map(|batch| &batch.resource_spans)
-        .flat_map(|resource| &resource.scope_spans)
-        .flat_map(|scope| scope.spans.clone())
-        .collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 #[tokio::test]
 async fn each_request_is_a_span_of_its_callers_trace_and_the_last_ones_leave_before_the_end() {

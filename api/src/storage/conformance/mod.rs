@@ -15,9 +15,12 @@ use crate::auth::{ApiKey, Role, Scope, Scopes};
 use crate::items::{Cursor, Item, Listing, NewItem, Order};
 use crate::settings::DatabaseUrl;
 
+mod checked;
+#[path = "../../../tests/stories/support/local_postgres.rs"]
+mod local_postgres;
 mod queue;
 #[path = "../../../tests/stories/support/postgres.rs"]
-mod server;
+pub(super) mod server;
 mod texts;
 
 /// A way to open stores on one database, which ends with it.
@@ -104,6 +107,10 @@ on_each_backend!(
     a_job_called_off_whose_worker_is_lost_is_cancelled,
     jobs_are_listed_by_state_and_location,
     the_queue_is_counted,
+    a_dead_job_is_queued_again_with_all_its_attempts,
+    a_draft_stays_until_it_is_stored,
+    old_jobs_go_with_their_events_and_others_stay,
+    what_a_request_was_answered_is_found_without_making_anything,
 );
 
 fn item(name: &str) -> Item {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::texts::{from_the_start, location, prompt};
 use super::{Database, keyed};
 use crate::jobs::{Ending, Hold, Job, JobFilter, JobState, JobStep, Queue, StoredContent};
-use crate::storage::{New, Once, Store, messages};
+use crate::storage::{IdempotentRequest, New, Once, Store, messages};
 
 /// Longer than any test.
 const LONG: Duration = Duration::from_secs(600);
@@ -320,4 +320,108 @@ pub(super) async fn the_queue_is_counted(database: Database) {
     let queue = store.queue().await.expect("counted");
     assert_eq!((queue.queued, queue.running), (2, 1));
     assert!((0..60_000).contains(&queue.oldest_ms), "{queue:?}");
+}
+
+pub(super) async fn a_dead_job_is_queued_again_with_all_its_attempts(database: Database) {
+    let store = database.migrated().await;
+    let job = queued(&store).await;
+    let (worker, _) = claim(&store, LONG).await;
+    let running = store.retry_job(job.id).await.expect("answered");
+    assert_eq!(running.map(|job| job.state), Some(JobState::Running));
+    let ending = Ending::Dead {
+        error: "Gemini refused it".into(),
+    };
+    let dead = store.end_attempt(job.id, worker, &ending).await;
+    let dead = dead.expect("answered").expect("the claim held");
+    let again = store.retry_job(job.id).await.expect("answered");
+    let again = again.expect("there");
+    assert_eq!((again.state, again.attempt), (JobState::Queued, 0));
+    assert_eq!((again.finished_at, again.version), (None, dead.version + 1));
+    let events = store.job_events(job.id, 0, 9).await.expect("read");
+    assert_eq!(events.last().expect("some").message, messages::RETRIED);
+    let (_, claimed) = claim(&store, LONG).await;
+    assert_eq!(claimed.map(|job| job.attempt), Some(1));
+
+    let other = queued(&store).await;
+    store.cancel_job(other.id).await.expect("answered");
+    let cancelled = store.retry_job(other.id).await.expect("answered");
+    assert_eq!(cancelled.map(|job| job.state), Some(JobState::Cancelled));
+    let unknown = store.retry_job(crate::jobs::JobId::new()).await;
+    assert_eq!(unknown.expect("answered"), None);
+}
+
+pub(super) async fn a_draft_stays_until_it_is_stored(database: Database) {
+    let store = database.migrated().await;
+    let job = queued(&store).await;
+    let draft = async || store.draft(job.id).await.expect("read");
+    assert_eq!(draft().await, None);
+    let (first, _) = claim(&store, LONG).await;
+    let kept = store.keep_draft(job.id, first, "paid for").await;
+    assert!(kept.expect("answered"));
+    let stranger = store.keep_draft(job.id, Uuid::now_v7(), "mine").await;
+    assert!(!stranger.expect("answered"), "the claim is another's");
+    let ended = store.end_attempt(job.id, first, &failed(OVER)).await;
+    assert!(ended.expect("answered").is_some());
+    assert_eq!(draft().await.as_deref(), Some("paid for"));
+    let (second, _) = claim(&store, LONG).await;
+    let ending = Ending::Dead { error: "no".into() };
+    let ended = store.end_attempt(job.id, second, &ending).await;
+    assert!(ended.expect("answered").is_some());
+    assert_eq!(draft().await.as_deref(), Some("paid for"));
+    store.retry_job(job.id).await.expect("answered");
+    let (third, _) = claim(&store, LONG).await;
+    let ending = Ending::Succeeded(content());
+    let ended = store.end_attempt(job.id, third, &ending).await;
+    assert!(ended.expect("answered").is_some());
+    assert_eq!(draft().await, None);
+}
+
+pub(super) async fn old_jobs_go_with_their_events_and_others_stay(database: Database) {
+    let store = database.migrated().await;
+    let mut over = Vec::new();
+    for _ in 0..3 {
+        let job = queued(&store).await;
+        store.cancel_job(job.id).await.expect("answered");
+        over.push(job.id);
+    }
+    let waiting = queued(&store).await;
+    let removed = async |kept, limit| {
+        let removed = store.remove_old_jobs(kept, limit).await;
+        removed.expect("answered")
+    };
+    assert_eq!(removed(LONG, 9).await, 0, "they have just ended");
+    // Later than the moment that they ended at, by the clock of the database.
+    let cancelled = async || store.job(over[2]).await.expect("read");
+    assert!(cancelled().await.is_some());
+    let mut gone = 0;
+    while gone < 2 {
+        gone += removed(OVER, 2 - u32::try_from(gone).expect("few")).await;
+    }
+    assert_eq!(store.job(over[0]).await.expect("read"), None);
+    let events = store.job_events(over[0], 0, 9).await;
+    assert_eq!(events.expect("read"), []);
+    assert!(cancelled().await.is_some(), "the limit is kept");
+    while gone < 3 {
+        gone += removed(OVER, 9).await;
+    }
+    assert_eq!(state(&store, &waiting).await, JobState::Queued);
+}
+
+pub(super) async fn what_a_request_was_answered_is_found_without_making_anything(
+    database: Database,
+) {
+    let store = database.migrated().await;
+    let answered =
+        async |request: IdempotentRequest| store.answered(&request).await.expect("answered");
+    let first = keyed("ann", 1);
+    assert_eq!(answered(first.clone()).await, None);
+    let job = new_job();
+    let once = store.insert_once(New::Job(&job), &first, "answer").await;
+    assert_eq!(once.expect("answered"), Once::Done);
+    assert_eq!(
+        answered(first.clone()).await,
+        Some(Once::Before("answer".into()))
+    );
+    assert_eq!(answered(keyed("ann", 2)).await, Some(Once::Conflict));
+    assert_eq!(answered(keyed("bob", 1)).await, None);
 }

@@ -2,28 +2,25 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{AssertSqlSafe, PgExecutor};
 use uuid::Uuid;
 
-use super::{PostgresStore, timestamp, unexpected};
+use super::{PostgresStore, timestamp};
 use crate::items::{Cursor, Item, ItemId, Listing, Order};
 use crate::storage::{ItemStore, StoreError};
-
-const COLUMNS: &str = "position, id, name, description, created_at_ms, updated_at_ms, version";
 
 #[async_trait]
 impl ItemStore for PostgresStore {
     async fn update_item(&self, item: &Item) -> Result<bool, StoreError> {
-        sqlx::query(
+        sqlx::query!(
             "UPDATE items SET name = $1, description = $2, updated_at_ms = $3, version = $4 \
-             WHERE id = $5 AND version = $4 - 1",
+             WHERE id = $5 AND version = $4::bigint - 1",
+            item.name,
+            item.description,
+            item.updated_at.as_millisecond(),
+            item.version,
+            item.id.uuid(),
         )
-        .bind(&item.name)
-        .bind(item.description.as_deref())
-        .bind(item.updated_at.as_millisecond())
-        .bind(item.version)
-        .bind(item.id.uuid())
         .execute(&self.pool)
         .await
         .map(|done| done.rows_affected() == 1)
@@ -31,24 +28,28 @@ impl ItemStore for PostgresStore {
     }
 
     async fn delete_item(&self, id: ItemId, version: i64) -> Result<bool, StoreError> {
-        sqlx::query("DELETE FROM items WHERE id = $1 AND version = $2")
-            .bind(id.uuid())
-            .bind(version)
-            .execute(&self.pool)
-            .await
-            .map(|done| done.rows_affected() == 1)
-            .map_err(|e| self.error(&e))
+        sqlx::query!(
+            "DELETE FROM items WHERE id = $1 AND version = $2",
+            id.uuid(),
+            version,
+        )
+        .execute(&self.pool)
+        .await
+        .map(|done| done.rows_affected() == 1)
+        .map_err(|e| self.error(&e))
     }
 
     async fn item(&self, id: ItemId) -> Result<Option<Item>, StoreError> {
-        sqlx::query(AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM items WHERE id = $1"
-        )))
-        .bind(id.uuid())
+        sqlx::query_as!(
+            ItemRow,
+            "SELECT position, id, name, description, created_at_ms, updated_at_ms, version \
+             FROM items WHERE id = $1",
+            id.uuid(),
+        )
         .fetch_optional(&self.pool)
         .await
         .map_err(|e| self.error(&e))?
-        .map(|row| placed_item(&row).map(|(_, item)| item))
+        .map(|row| row.placed().map(|(_, item)| item))
         .transpose()
     }
 
@@ -61,8 +62,10 @@ impl ItemStore for PostgresStore {
             Order::OldestFirst => (">", "ASC"),
             Order::NewestFirst => ("<", "DESC"),
         };
-        sqlx::query(AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM items WHERE position {compare} $1 \
+        // Not checked when it is built: a direction cannot be a parameter.
+        sqlx::query_as::<_, ItemRow>(AssertSqlSafe(format!(
+            "SELECT position, id, name, description, created_at_ms, updated_at_ms, version \
+             FROM items WHERE position {compare} $1 \
              AND ($2::text IS NULL OR strpos(name, $2) > 0) \
              AND ($3::bigint IS NULL OR created_at_ms >= $3) \
              AND ($4::bigint IS NULL OR created_at_ms < $4) \
@@ -76,44 +79,46 @@ impl ItemStore for PostgresStore {
         .fetch_all(&self.pool)
         .await
         .map_err(|e| self.error(&e))?
-        .iter()
-        .map(placed_item)
+        .into_iter()
+        .map(ItemRow::placed)
         .collect()
     }
 }
 
-pub(super) async fn insert(connection: &mut PgConnection, item: &Item) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO items (id, name, description, created_at_ms) VALUES ($1, $2, $3, $4)")
-        .bind(item.id.uuid())
-        .bind(&item.name)
-        .bind(item.description.as_deref())
-        .bind(item.created_at.as_millisecond())
-        .execute(connection)
-        .await
-        .map(drop)
+pub(super) async fn insert(to: impl PgExecutor<'_>, item: &Item) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO items (id, name, description, created_at_ms) VALUES ($1, $2, $3, $4)",
+        item.id.uuid(),
+        item.name,
+        item.description,
+        item.created_at.as_millisecond(),
+    )
+    .execute(to)
+    .await
+    .map(drop)
 }
 
-fn placed_item(row: &PgRow) -> Result<(Cursor, Item), StoreError> {
-    let read = || -> Result<_, sqlx::Error> {
-        Ok((
-            row.try_get::<i64, _>("position")?,
-            row.try_get::<Uuid, _>("id")?,
-            row.try_get::<String, _>("name")?,
-            row.try_get::<Option<String>, _>("description")?,
-            row.try_get::<i64, _>("created_at_ms")?,
-            row.try_get::<Option<i64>, _>("updated_at_ms")?,
-            row.try_get::<i64, _>("version")?,
-        ))
-    };
-    let (position, id, name, description, created_ms, updated_ms, version) =
-        read().map_err(unexpected)?;
-    let item = Item {
-        id: id.into(),
-        name,
-        description,
-        created_at: timestamp(created_ms)?,
-        updated_at: timestamp(updated_ms.unwrap_or(created_ms))?,
-        version,
-    };
-    Ok((Cursor::at(position), item))
+#[derive(sqlx::FromRow)]
+struct ItemRow {
+    position: i64,
+    id: Uuid,
+    name: String,
+    description: Option<String>,
+    created_at_ms: i64,
+    updated_at_ms: Option<i64>,
+    version: i64,
+}
+
+impl ItemRow {
+    fn placed(self) -> Result<(Cursor, Item), StoreError> {
+        let item = Item {
+            id: self.id.into(),
+            name: self.name,
+            description: self.description,
+            created_at: timestamp(self.created_at_ms)?,
+            updated_at: timestamp(self.updated_at_ms.unwrap_or(self.created_at_ms))?,
+            version: self.version,
+        };
+        Ok((Cursor::at(self.position), item))
+    }
 }

@@ -4,6 +4,7 @@
 //! moment the later number may be seen first, and a caller who reads the very end of the list
 //! in between meets the other one only when it starts again.
 
+mod connections;
 mod items;
 mod jobs;
 mod keys;
@@ -17,28 +18,24 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::migrate::MigrateError;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use super::{
     IDEMPOTENCY_HOURS, IdempotentRequest, New, Once, PoolUsage, Schema, Store, StoreError,
     migrations,
 };
+use crate::fields::now;
 use crate::settings::DatabaseUrl;
+use connections::{ACQUIRE_TIMEOUT, Connections};
 
-/// How long a request waits for one of our connections.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that rested this long is asked whether it lives before it is used; a ping
-/// before every use would cost more than the query.
-const REST_TRUSTED: Duration = Duration::from_secs(5);
 /// The server gives a statement up after this; below the time limit of a request.
 const STATEMENT_TIMEOUT: &str = "10s";
 
 /// A Postgres database behind one pool.
 pub(crate) struct PostgresStore {
     options: PgConnectOptions,
-    pool: PgPool,
-    connections_max: u32,
+    pool: Connections,
     connection_errors: AtomicU64,
 }
 
@@ -55,23 +52,10 @@ impl PostgresStore {
         let limited = options
             .clone()
             .options([("statement_timeout", STATEMENT_TIMEOUT)]);
-        let pool = PgPoolOptions::new()
-            .max_connections(connections_max)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire(false)
-            .before_acquire(|connection, about| {
-                Box::pin(async move {
-                    if about.idle_for > REST_TRUSTED {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_lazy_with(limited);
+        let pool = Connections::new(limited, connections_max).map_err(unexpected)?;
         Ok(Self {
             options,
             pool,
-            connections_max,
             connection_errors: AtomicU64::new(0),
         })
     }
@@ -112,8 +96,13 @@ impl Store for PostgresStore {
     }
 
     async fn schema(&self) -> Result<Schema, StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(|e| self.error(&e))?;
-        let applied = applied(&mut connection).await.map_err(|e| self.error(&e))?;
+        let read = async {
+            let mut lease = self.pool.acquire().await?;
+            let applied = applied(&mut lease).await?;
+            lease.finish();
+            Ok(applied)
+        };
+        let applied = read.await.map_err(|e: sqlx::Error| self.error(&e))?;
         migrations::compare(&applied, &migrations::ours(&migrations::postgres())).map_err(
             |version| StoreError::Incompatible {
                 reason: format!("migration {version} has run with another text than ours"),
@@ -125,7 +114,7 @@ impl Store for PostgresStore {
         let store = async {
             // One statement commits by itself, without the two round trips of a transaction.
             if let New::Item(item) = new {
-                return items::insert(&mut *self.pool.acquire().await?, item).await;
+                return items::insert(&self.pool, item).await;
             }
             let mut transaction = self.pool.begin().await?;
             insert(&mut transaction, new).await?;
@@ -143,20 +132,22 @@ impl Store for PostgresStore {
         let once = async {
             let now = new.created_at().as_millisecond();
             let mut transaction = self.pool.begin().await?;
-            sqlx::query("DELETE FROM idempotency_keys WHERE created_at_ms < $1")
-                .bind(now - IDEMPOTENCY_HOURS * 3_600_000)
-                .execute(&mut *transaction)
-                .await?;
+            sqlx::query!(
+                "DELETE FROM idempotency_keys WHERE created_at_ms < $1",
+                now - IDEMPOTENCY_HOURS * 3_600_000,
+            )
+            .execute(&mut *transaction)
+            .await?;
             // Waits for another request with the same key that is not committed yet.
-            let first = sqlx::query(
+            let first = sqlx::query!(
                 "INSERT INTO idempotency_keys (principal, key, body_sha256, answer, created_at_ms) \
                  VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+                request.principal,
+                request.key,
+                request.fingerprint.as_slice(),
+                answer,
+                now,
             )
-            .bind(&request.principal)
-            .bind(&request.key)
-            .bind(request.fingerprint.as_slice())
-            .bind(answer)
-            .bind(now)
             .execute(&mut *transaction)
             .await?
             .rows_affected();
@@ -165,21 +156,31 @@ impl Store for PostgresStore {
                 transaction.commit().await?;
                 return Ok(Once::Done);
             }
-            let (fingerprint, answer): (Vec<u8>, String) = sqlx::query_as(
+            let before = sqlx::query!(
                 "SELECT body_sha256, answer FROM idempotency_keys \
                  WHERE principal = $1 AND key = $2",
+                request.principal,
+                request.key,
             )
-            .bind(&request.principal)
-            .bind(&request.key)
             .fetch_one(&mut *transaction)
             .await?;
-            Ok(if fingerprint == request.fingerprint {
-                Once::Before(answer)
-            } else {
-                Once::Conflict
-            })
+            Ok(request.compared(&before.body_sha256, before.answer))
         };
         once.await.map_err(|e: sqlx::Error| self.error(&e))
+    }
+
+    async fn answered(&self, request: &IdempotentRequest) -> Result<Option<Once>, StoreError> {
+        let found = sqlx::query!(
+            "SELECT body_sha256, answer FROM idempotency_keys \
+             WHERE principal = $1 AND key = $2 AND created_at_ms >= $3",
+            request.principal,
+            request.key,
+            now().as_millisecond() - IDEMPOTENCY_HOURS * 3_600_000,
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(|e| self.error(&e))?;
+        Ok(found.map(|found| request.compared(&found.body_sha256, found.answer)))
     }
 
     fn connection_errors(&self) -> u64 {
@@ -187,17 +188,11 @@ impl Store for PostgresStore {
     }
 
     fn pools(&self) -> Vec<PoolUsage> {
-        let idle = self.pool.num_idle();
-        vec![PoolUsage {
-            name: "main",
-            used: (self.pool.size() as usize).saturating_sub(idle),
-            idle,
-            max: self.connections_max,
-        }]
+        vec![self.pool.usage()]
     }
 
     async fn close(&self) {
-        self.pool.close().await;
+        self.pool.close();
     }
 }
 
@@ -208,6 +203,7 @@ async fn applied(connection: &mut PgConnection) -> Result<Vec<migrations::Applie
     if !exists {
         return Ok(Vec::new());
     }
+    // The table and its shape are sqlx's own: nothing to check when we are built.
     sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success")
         .fetch_all(connection)
         .await

@@ -1,38 +1,30 @@
 //! Prompts and all their versions in Postgres.
 
 use async_trait::async_trait;
-use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
-use super::{PostgresStore, timestamp, unexpected};
+use super::{PostgresStore, timestamp};
 use crate::items::Cursor;
 use crate::paging::Place;
 use crate::prompts::{Prompt, PromptId};
 use crate::storage::{PromptStore, StoreError};
-
-const COLUMNS: &str = "position, id, name, text, search_query, version, created_at_ms, \
-                       updated_at_ms";
-/// The same of an older version; `created_at_ms` of a version is when it was made.
-const VERSIONS: &str = "SELECT p.position, p.id, v.name, v.text, v.search_query, v.version, p.created_at_ms, \
-     v.created_at_ms AS updated_at_ms \
-     FROM prompt_versions v JOIN prompts p ON p.id = v.prompt_id WHERE v.prompt_id = $1";
 
 #[async_trait]
 impl PromptStore for PostgresStore {
     async fn update_prompt(&self, prompt: &Prompt) -> Result<bool, StoreError> {
         let update = async {
             let mut transaction = self.pool.begin().await?;
-            let done = sqlx::query(
+            let done = sqlx::query!(
                 "UPDATE prompts SET name = $1, text = $2, search_query = $3, version = $4, \
-                 updated_at_ms = $5 WHERE id = $6 AND version = $4 - 1",
+                 updated_at_ms = $5 WHERE id = $6 AND version = $4::bigint - 1",
+                prompt.name,
+                prompt.text,
+                prompt.search_query,
+                prompt.version,
+                prompt.updated_at.as_millisecond(),
+                prompt.id.uuid(),
             )
-            .bind(&prompt.name)
-            .bind(&prompt.text)
-            .bind(&prompt.search_query)
-            .bind(prompt.version)
-            .bind(prompt.updated_at.as_millisecond())
-            .bind(prompt.id.uuid())
             .execute(&mut *transaction)
             .await?;
             if done.rows_affected() == 0 {
@@ -47,30 +39,39 @@ impl PromptStore for PostgresStore {
     }
 
     async fn prompt(&self, id: PromptId) -> Result<Option<Prompt>, StoreError> {
-        sqlx::query(AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM prompts WHERE id = $1"
-        )))
-        .bind(id.uuid())
+        sqlx::query_as!(
+            PromptRow,
+            "SELECT position, id, name, text, search_query, version, created_at_ms, \
+             updated_at_ms FROM prompts WHERE id = $1",
+            id.uuid(),
+        )
         .fetch_optional(&self.pool)
         .await
         .map_err(|e| self.error(&e))?
-        .map(|row| placed_prompt(&row).map(|(_, prompt)| prompt))
+        .map(PromptRow::prompt)
         .transpose()
     }
 
+    // `created_at_ms` of a version is when it was made.
     async fn prompt_version(
         &self,
         id: PromptId,
         version: i64,
     ) -> Result<Option<Prompt>, StoreError> {
-        sqlx::query(AssertSqlSafe(format!("{VERSIONS} AND v.version = $2")))
-            .bind(id.uuid())
-            .bind(version)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(|e| self.error(&e))?
-            .map(|row| placed_prompt(&row).map(|(_, prompt)| prompt))
-            .transpose()
+        sqlx::query_as!(
+            PromptRow,
+            "SELECT p.position, p.id, v.name, v.text, v.search_query, v.version, \
+             p.created_at_ms, v.created_at_ms AS updated_at_ms \
+             FROM prompt_versions v JOIN prompts p ON p.id = v.prompt_id \
+             WHERE v.prompt_id = $1 AND v.version = $2",
+            id.uuid(),
+            version,
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(|e| self.error(&e))?
+        .map(PromptRow::prompt)
+        .transpose()
     }
 
     async fn prompt_versions(
@@ -79,24 +80,30 @@ impl PromptStore for PostgresStore {
         before: i64,
         limit: u32,
     ) -> Result<Vec<Prompt>, StoreError> {
-        sqlx::query(AssertSqlSafe(format!(
-            "{VERSIONS} AND v.version < $2 ORDER BY v.version DESC LIMIT $3"
-        )))
-        .bind(id.uuid())
-        .bind(before)
-        .bind(i64::from(limit))
+        sqlx::query_as!(
+            PromptRow,
+            "SELECT p.position, p.id, v.name, v.text, v.search_query, v.version, \
+             p.created_at_ms, v.created_at_ms AS updated_at_ms \
+             FROM prompt_versions v JOIN prompts p ON p.id = v.prompt_id \
+             WHERE v.prompt_id = $1 AND v.version < $2 ORDER BY v.version DESC LIMIT $3",
+            id.uuid(),
+            before,
+            i64::from(limit),
+        )
         .fetch_all(&self.pool)
         .await
         .map_err(|e| self.error(&e))?
-        .iter()
-        .map(|row| placed_prompt(row).map(|(_, prompt)| prompt))
+        .into_iter()
+        .map(PromptRow::prompt)
         .collect()
     }
 
     async fn prompts(&self, place: Place, limit: u32) -> Result<Vec<(Cursor, Prompt)>, StoreError> {
+        // Not checked when it is built: a direction cannot be a parameter.
         let (compare, direction) = place.sql();
-        sqlx::query(AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM prompts WHERE position {compare} $1 \
+        sqlx::query_as::<_, PromptRow>(AssertSqlSafe(format!(
+            "SELECT position, id, name, text, search_query, version, created_at_ms, \
+             updated_at_ms FROM prompts WHERE position {compare} $1 \
              ORDER BY position {direction} LIMIT $2"
         )))
         .bind(place.start)
@@ -104,8 +111,8 @@ impl PromptStore for PostgresStore {
         .fetch_all(&self.pool)
         .await
         .map_err(|e| self.error(&e))?
-        .iter()
-        .map(placed_prompt)
+        .into_iter()
+        .map(|row| Ok((Cursor::at(row.position), row.prompt()?)))
         .collect()
     }
 }
@@ -114,49 +121,60 @@ pub(super) async fn insert(
     connection: &mut PgConnection,
     prompt: &Prompt,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    sqlx::query!(
         "INSERT INTO prompts (id, name, text, search_query, version, created_at_ms, \
          updated_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        prompt.id.uuid(),
+        prompt.name,
+        prompt.text,
+        prompt.search_query,
+        prompt.version,
+        prompt.created_at.as_millisecond(),
+        prompt.updated_at.as_millisecond(),
     )
-    .bind(prompt.id.uuid())
-    .bind(&prompt.name)
-    .bind(&prompt.text)
-    .bind(&prompt.search_query)
-    .bind(prompt.version)
-    .bind(prompt.created_at.as_millisecond())
-    .bind(prompt.updated_at.as_millisecond())
     .execute(&mut *connection)
     .await?;
     keep_version(connection, prompt).await
 }
 
 async fn keep_version(connection: &mut PgConnection, prompt: &Prompt) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    sqlx::query!(
         "INSERT INTO prompt_versions (prompt_id, version, name, text, search_query, \
          created_at_ms) VALUES ($1, $2, $3, $4, $5, $6)",
+        prompt.id.uuid(),
+        prompt.version,
+        prompt.name,
+        prompt.text,
+        prompt.search_query,
+        prompt.updated_at.as_millisecond(),
     )
-    .bind(prompt.id.uuid())
-    .bind(prompt.version)
-    .bind(&prompt.name)
-    .bind(&prompt.text)
-    .bind(&prompt.search_query)
-    .bind(prompt.updated_at.as_millisecond())
     .execute(connection)
     .await
     .map(drop)
 }
 
-fn placed_prompt(row: &PgRow) -> Result<(Cursor, Prompt), StoreError> {
-    let text = |name| row.try_get::<String, _>(name).map_err(unexpected);
-    let number = |name| row.try_get::<i64, _>(name).map_err(unexpected);
-    let prompt = Prompt {
-        id: row.try_get::<Uuid, _>("id").map_err(unexpected)?.into(),
-        name: text("name")?,
-        text: text("text")?,
-        search_query: text("search_query")?,
-        version: number("version")?,
-        created_at: timestamp(number("created_at_ms")?)?,
-        updated_at: timestamp(number("updated_at_ms")?)?,
-    };
-    Ok((Cursor::at(number("position")?), prompt))
+#[derive(sqlx::FromRow)]
+struct PromptRow {
+    position: i64,
+    id: Uuid,
+    name: String,
+    text: String,
+    search_query: String,
+    version: i64,
+    created_at_ms: i64,
+    updated_at_ms: i64,
+}
+
+impl PromptRow {
+    fn prompt(self) -> Result<Prompt, StoreError> {
+        Ok(Prompt {
+            id: self.id.into(),
+            name: self.name,
+            text: self.text,
+            search_query: self.search_query,
+            version: self.version,
+            created_at: timestamp(self.created_at_ms)?,
+            updated_at: timestamp(self.updated_at_ms)?,
+        })
+    }
 }

@@ -20,7 +20,7 @@ use crate::storage::{Finish, JobStore, StoreError, messages, millis};
 const COLUMNS: &str = "position, id, location_id, prompt_id, prompt_version, state, step, \
                        attempt, attempts_max, due_at_ms, last_error, cancel_requested, \
                        trace_id, created_at_ms, started_at_ms, finished_at_ms, content_key, \
-                       content_bytes, content_sha256, content_model, version";
+                       content_bytes, content_sha256, content_model, version, traceparent";
 /// The clock of the database.
 const NOW: &str = "CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)";
 
@@ -180,7 +180,9 @@ impl JobStore for SqliteStore {
                  ELSE {NOW} END, \
                  attempt = attempt - ?3, last_error = coalesce(?4, last_error), \
                  content_key = ?5, content_bytes = ?6, content_sha256 = ?7, content_model = ?8, \
-                 step = NULL, claim = NULL, cancel_requested = 0, version = version + 1 \
+                 draft = CASE WHEN ?1 = 'dead' OR ?1 = 'queued' AND NOT cancel_requested \
+                     THEN draft END, \
+                     step = NULL, claim = NULL, cancel_requested = 0, version = version + 1 \
                  WHERE id = ?9 AND claim = ?10 RETURNING {COLUMNS}"
             )))
             .bind(end.state.name())
@@ -212,7 +214,8 @@ impl JobStore for SqliteStore {
                 "UPDATE jobs SET \
                  finished_at_ms = CASE state WHEN 'queued' THEN {NOW} END, \
                  due_at_ms = CASE state WHEN 'queued' THEN NULL ELSE due_at_ms END, \
-                 cancel_requested = (state = 'running'), \
+                 draft = CASE state WHEN 'queued' THEN NULL ELSE draft END, \
+                     cancel_requested = (state = 'running'), \
                  state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END, \
                  version = version + 1 \
                  WHERE id = ? AND state IN ('queued', 'running') AND NOT cancel_requested \
@@ -236,6 +239,72 @@ impl JobStore for SqliteStore {
             Some(row) => job(&row).map(Some),
             None => self.job(id).await,
         }
+    }
+
+    async fn retry_job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        let retry = async {
+            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+            let row = sqlx::query(AssertSqlSafe(format!(
+                "UPDATE jobs SET state = 'queued', attempt = 0, due_at_ms = {NOW}, \
+                 finished_at_ms = NULL, version = version + 1 \
+                 WHERE id = ? AND state = 'dead' RETURNING {COLUMNS}"
+            )))
+            .bind(id.to_string())
+            .fetch_optional(&mut *transaction)
+            .await?;
+            if let Some(row) = &row {
+                note(&mut transaction, row, messages::RETRIED).await?;
+            }
+            transaction.commit().await?;
+            Ok(row)
+        };
+        match retry.await.map_err(|e: sqlx::Error| self.error(&e))? {
+            Some(row) => job(&row).map(Some),
+            None => self.job(id).await,
+        }
+    }
+
+    async fn keep_draft(&self, id: JobId, claim: Uuid, draft: &str) -> Result<bool, StoreError> {
+        sqlx::query("UPDATE jobs SET draft = ? WHERE id = ? AND claim = ?")
+            .bind(draft)
+            .bind(id.to_string())
+            .bind(claim.to_string())
+            .execute(&self.writer)
+            .await
+            .map(|done| done.rows_affected() == 1)
+            .map_err(|e| self.error(&e))
+    }
+
+    async fn draft(&self, id: JobId) -> Result<Option<String>, StoreError> {
+        sqlx::query_scalar::<_, Option<String>>("SELECT draft FROM jobs WHERE id = ?")
+            .bind(id.to_string())
+            .fetch_optional(&self.readers)
+            .await
+            .map(Option::flatten)
+            .map_err(|e| self.error(&e))
+    }
+
+    async fn remove_old_jobs(&self, kept: Duration, limit: u32) -> Result<u64, StoreError> {
+        let remove = async {
+            let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+            let ids: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!(
+                "DELETE FROM jobs WHERE position IN (SELECT position FROM jobs \
+                 WHERE finished_at_ms < {NOW} - ? ORDER BY finished_at_ms LIMIT ?) RETURNING id"
+            )))
+            .bind(millis(kept))
+            .bind(i64::from(limit))
+            .fetch_all(&mut *transaction)
+            .await?;
+            for id in &ids {
+                sqlx::query("DELETE FROM job_events WHERE job_id = ?")
+                    .bind(id)
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+            transaction.commit().await?;
+            Ok(ids.len() as u64)
+        };
+        remove.await.map_err(|e: sqlx::Error| self.error(&e))
     }
 
     async fn job_events(
@@ -283,7 +352,7 @@ pub(super) async fn insert(
 ) -> Result<(), sqlx::Error> {
     let row = sqlx::query(AssertSqlSafe(format!(
         "INSERT INTO jobs (id, location_id, prompt_id, prompt_version, state, attempts_max, \
-         due_at_ms, trace_id, created_at_ms) VALUES (?, ?, ?, ?, ?, ?, {NOW}, ?, ?) \
+         due_at_ms, trace_id, created_at_ms, traceparent) VALUES (?, ?, ?, ?, ?, ?, {NOW}, ?, ?, ?) \
          RETURNING {COLUMNS}"
     )))
     .bind(job.id.to_string())
@@ -294,6 +363,7 @@ pub(super) async fn insert(
     .bind(job.attempts_max)
     .bind(&job.trace_id)
     .bind(job.created_at.as_millisecond())
+    .bind(job.traceparent.as_deref())
     .fetch_one(&mut *connection)
     .await?;
     note(connection, &row, messages::QUEUED).await
@@ -360,6 +430,7 @@ fn job(row: &SqliteRow) -> Result<Job, StoreError> {
         result,
         version: number("version")?,
         trace_id: text("trace_id")?,
+        traceparent: row.try_get("traceparent").map_err(unexpected)?,
     })
 }
 

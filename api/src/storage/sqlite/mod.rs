@@ -25,6 +25,7 @@ use super::{
     IDEMPOTENCY_HOURS, IdempotentRequest, New, Once, PoolUsage, Schema, Store, StoreError,
     migrations,
 };
+use crate::fields::now;
 use crate::settings::DatabaseUrl;
 
 /// How long a statement waits for another process's write.
@@ -161,13 +162,23 @@ impl Store for SqliteStore {
             .fetch_one(&mut *transaction)
             .await?;
             transaction.rollback().await?;
-            Ok(if fingerprint == request.fingerprint {
-                Once::Before(answer)
-            } else {
-                Once::Conflict
-            })
+            Ok(request.compared(&fingerprint, answer))
         };
         once.await.map_err(|e: sqlx::Error| self.error(&e))
+    }
+
+    async fn answered(&self, request: &IdempotentRequest) -> Result<Option<Once>, StoreError> {
+        let found: Option<(Vec<u8>, String)> = sqlx::query_as(
+            "SELECT body_sha256, answer FROM idempotency_keys \
+             WHERE principal = ? AND key = ? AND created_at_ms >= ?",
+        )
+        .bind(&request.principal)
+        .bind(&request.key)
+        .bind(now().as_millisecond() - IDEMPOTENCY_HOURS * 3_600_000)
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(|e| self.error(&e))?;
+        Ok(found.map(|(fingerprint, answer)| request.compared(&fingerprint, answer)))
     }
 
     fn connection_errors(&self) -> u64 {

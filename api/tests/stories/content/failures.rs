@@ -190,7 +190,7 @@ async fn a_key_that_is_not_accepted_is_named_and_not_shown() {
     let expected =
         "Tavily answered 401: Unauthorized: missing or invalid API key. (attempt 2 of 2)";
     assert_eq!(dead["last_error"], expected);
-    assert!(!format!("{dead}{:?}", api.process.lines()).contains(WRONG));
+    assert!(!format!("{dead}{:?}", api.log().await).contains(WRONG));
     drop(api);
 
     let api = scene
@@ -206,7 +206,7 @@ async fn a_key_that_is_not_accepted_is_named_and_not_shown() {
         error.contains("API key not valid") && error.contains("2 of 2"),
         "{error}"
     );
-    assert!(!format!("{dead}{:?}", api.process.lines()).contains(WRONG));
+    assert!(!format!("{dead}{:?}", api.log().await).contains(WRONG));
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ on_each_database!(
     a_running_job_is_called_off_from_another_process,
     a_job_is_followed_from_another_process_to_its_end,
     a_caller_who_follows_a_job_does_not_hold_up_the_end_of_the_process,
+    a_job_that_was_over_long_ago_is_removed_and_its_content_stays,
 );
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -93,7 +94,7 @@ async fn a_job_goes_from_a_request_to_content_that_can_be_read(scene: Scene) {
     ] {
         assert!((api.metric(series).await - value).abs() < 0.1, "{series}");
     }
-    let log = format!("{:?}", api.process.lines());
+    let log = format!("{:?}", api.log().await);
     assert!(!log.contains("for-tests"), "a key is in the log");
 }
 
@@ -189,6 +190,11 @@ async fn a_process_that_is_told_to_stop_hands_its_job_back_at_once(scene: Scene)
     let mut leaving = start().set("DRAIN_SECONDS", "10").ready().await;
     let job = job(&leaving).await;
     when_it_does(&leaving, &job, "writing").await;
+    // Else the other process would be the one that waits for the silent answer.
+    until("the model to be asked", async || {
+        (scene.vendors.texts().len() == 1).then_some(())
+    })
+    .await;
     let staying = start().ready().await;
     leaving.process.signal(Signal::SIGTERM);
 
@@ -300,4 +306,30 @@ async fn a_caller_who_follows_a_job_does_not_hold_up_the_end_of_the_process(scen
         .find(|line| line["level"] == "WARN");
     assert!(cut_off.is_none(), "{cut_off:?}");
     assert!(started.elapsed() < Duration::from_secs(15));
+}
+
+async fn a_job_that_was_over_long_ago_is_removed_and_its_content_stays(scene: Scene) {
+    let api = scene.start().ready().await;
+    let (old, young) = (job(&api).await, job(&api).await);
+    for job in [&old, &young] {
+        when_it_is(&api, job, "succeeded").await;
+    }
+    drop(api);
+    let aged: &'static str = Box::leak(
+        format!(
+            "UPDATE jobs SET finished_at_ms = finished_at_ms - 3 * 86400000 WHERE id = '{}'",
+            id(&old)
+        )
+        .into_boxed_str(),
+    );
+    execute(&scene.database_url, aged).await;
+    let api = scene.start().set("JOBS_KEPT_DAYS", "2").ready().await;
+    let path = format!("/jobs/{}", id(&old));
+    api.status_becomes(&path, StatusCode::NOT_FOUND).await;
+    assert_eq!(read(&api, &young).await["state"], "succeeded");
+    assert_eq!(scene.documents().len(), 2);
+    until("the removal to be counted", async || {
+        (api.metric("opsconsole_api_jobs_removed_total ").await == 1.0).then_some(())
+    })
+    .await;
 }

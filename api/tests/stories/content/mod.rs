@@ -3,6 +3,7 @@
 mod failures;
 mod lives;
 mod requests;
+mod spans;
 mod stores;
 
 use std::path::PathBuf;

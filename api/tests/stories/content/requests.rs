@@ -11,6 +11,7 @@ use crate::support::{Answer, Api, Start, request};
 on_each_database!(
     a_change_of_a_prompt_is_a_new_version_and_jobs_keep_theirs,
     a_job_asked_for_twice_with_one_key_is_made_once,
+    a_request_that_came_before_gets_its_answer_also_when_its_location_is_gone,
 );
 
 fn with(
@@ -250,4 +251,30 @@ async fn locations_are_made_changed_listed_and_removed() {
     let gone = with(request(Method::DELETE, &path, ""), "if-match", r#""2""#);
     assert_eq!(api.send(gone).await.status, StatusCode::NO_CONTENT);
     assert_eq!(api.get(&path).await.status, StatusCode::NOT_FOUND);
+}
+
+async fn a_request_that_came_before_gets_its_answer_also_when_its_location_is_gone(scene: Scene) {
+    let api = scene.start().set("WORKER", "off").ready().await;
+    let (prompt, place) = (prompt(&api).await, location(&api).await);
+    let body = json!({"location_id": id(&place), "prompt_id": id(&prompt)}).to_string();
+    let ask = async || {
+        let asked = request(Method::POST, "/jobs", body.clone());
+        api.send(with(asked, "idempotency-key", "guide-bern")).await
+    };
+    let first = ask().await;
+    assert_eq!(first.status, StatusCode::CREATED, "{first:?}");
+    let gone = request(Method::DELETE, &format!("/locations/{}", id(&place)), "");
+    let gone = api.send(with(gone, "if-match", "*")).await;
+    assert_eq!(gone.status, StatusCode::NO_CONTENT);
+    let again = ask().await;
+    assert_eq!(again.status, StatusCode::CREATED, "{again:?}");
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(again.json(), first.json());
+    let other = request(Method::POST, "/jobs", body.replace(id(&place), id(&prompt)));
+    let other = api.send(with(other, "idempotency-key", "guide-bern")).await;
+    assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        other.problem()["type"],
+        "urn:opsconsole:problem:idempotency-conflict"
+    );
 }

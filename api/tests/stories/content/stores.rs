@@ -116,8 +116,32 @@ async fn a_job_waits_until_the_bucket_takes_content_again() {
     let job = job(&api).await;
     when(&api, &job, |job| job["last_error"].is_string()).await;
     bucket.deny(false);
-    when_it_is(&api, &job, "succeeded").await;
+    let done = when_it_is(&api, &job, "succeeded").await;
     assert_eq!(bucket.puts(), 1);
+    assert!(done["attempt"].as_i64() > Some(1));
+    assert_eq!(scene.vendors.texts().len(), 1, "the text was paid for once");
+}
+
+#[tokio::test]
+async fn a_dead_job_is_tried_again_with_the_text_that_was_paid_for() {
+    let (scene, bucket) = (Scene::on_sqlite().await, Bucket::start().await);
+    bucket.deny(true);
+    let api = on_bucket(&scene, &bucket).ready().await;
+    let job = job(&api).await;
+    when_it_is(&api, &job, "dead").await;
+    bucket.deny(false);
+    let path = format!("/jobs/{}/retry", id(&job));
+    let again = api.send(request(Method::POST, &path, "")).await;
+    assert_eq!(again.status, StatusCode::OK, "{again:?}");
+    assert_eq!(again.json()["attempt"], 0);
+    when(&api, &job, |job| job["state"] == "succeeded").await;
+    assert_eq!(scene.vendors.texts().len(), 1);
+    let refused = api.send(request(Method::POST, &path, "")).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert_eq!(
+        refused.problem()["type"],
+        "urn:opsconsole:problem:job-ended"
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! A running API process, a client for it, and waits with a deadline.
 
+pub mod collector;
+pub mod local_postgres;
 pub mod local_server;
 pub mod postgres;
 pub mod redis;
@@ -256,6 +258,14 @@ impl Api {
         tokio::time::timeout(DEADLINE, exchange)
             .await
             .map_err(|_| "no answer".to_owned())?
+    }
+
+    /// The log up to now: lines wait a moment to be written, and stay in order.
+    pub async fn log(&self) -> Vec<Value> {
+        let last = self.get("/version").await;
+        let id = last.header("x-request-id");
+        self.process.line(|line| line["request_id"] == id).await;
+        self.process.lines()
     }
 
     pub async fn get(&self, path: &str) -> Answer {

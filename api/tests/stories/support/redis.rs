@@ -1,6 +1,7 @@
 //! A real Redis for one test, gone with it.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::until;
@@ -24,10 +25,37 @@ impl Redis {
 
     /// Starts one where another was before.
     pub async fn start_on(port: u16) -> Option<Self> {
+        Self::start_with(port, &["--port", &port.to_string()]).await
+    }
+
+    /// Starts one that speaks TLS only, with the certificate and key in this folder.
+    pub async fn start_with_tls(folder: &Path) -> Option<Self> {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port")
+            .port();
+        let file = |name: &str| folder.join(name).display().to_string();
+        let arguments = [
+            "--port",
+            "0",
+            "--tls-port",
+            &port.to_string(),
+            "--tls-cert-file",
+            &file("cert.pem"),
+            "--tls-key-file",
+            &file("key.pem"),
+            "--tls-ca-cert-file",
+            &file("cert.pem"),
+            "--tls-auth-clients",
+            "no",
+        ];
+        Self::start_with(port, &arguments).await
+    }
+
+    async fn start_with(port: u16, arguments: &[&str]) -> Option<Self> {
         let started = Command::new("redis-server")
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .arg("--port")
-            .arg(port.to_string())
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn();
