@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         return opsconsole_local_cloud::hidden_main(arguments);
     }
     if let Err(error) = color_eyre::install() {
-        eprintln!("opsconsole: {error}");
+        Failure::internal(error.to_string()).tell();
     }
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -24,8 +24,8 @@ fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("opsconsole: cannot start its threads: {error}");
-            return ExitCode::from(cli::exit::INTERNAL);
+            let failure = Failure::internal(format!("cannot start its threads: {error}"));
+            return ExitCode::from(failure.tell());
         }
     };
     let result = runtime.block_on(run(cli));
@@ -33,12 +33,7 @@ fn main() -> ExitCode {
     runtime.shutdown_background();
     match result {
         Ok(code) => ExitCode::from(code),
-        Err(failure) => {
-            if !failure.message.is_empty() {
-                eprintln!("opsconsole: {}", failure.message);
-            }
-            ExitCode::from(failure.code)
-        }
+        Err(failure) => ExitCode::from(failure.tell()),
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     scope::{one_environment, open, settle},
 };
 use crate::{
+    context::Context,
     model::{Action, EnvironmentName, Plan, RunOutcome, StageState},
     operate::{Confirmation, Gate, RunHandle, RunOptions, RunState},
 };
@@ -26,7 +27,8 @@ pub struct ChangeArgs {
     /// The environment's name, for environments whose guard is type-name.
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
-    /// Passes a freeze, or takes over a stale lock, with this reason; loudly audited.
+    /// Passes a freeze, takes over a stale lock, or goes a way that the plan calls break-glass,
+    /// with this reason; loudly audited.
     #[arg(long, value_name = "REASON")]
     pub break_glass: Option<String>,
     /// Why, for colleagues and the audit.
@@ -75,6 +77,11 @@ enum Line<'a> {
         run: &'a str,
         message: &'a str,
     },
+    Platform {
+        run: &'a str,
+        step: Option<&'a str>,
+        why: Option<&'a str>,
+    },
     Finished {
         run: &'a str,
         outcome: &'a RunOutcome,
@@ -88,44 +95,113 @@ enum Line<'a> {
 
 /// Runs one action in the one environment that `--env` names, to its exit code.
 pub async fn change(global: &Global, args: &ChangeArgs, action: Action) -> Result<u8, Failure> {
-    let format = OutputFormat::table_or_json(global.output)?;
-    let context = open(global).await?;
-    let name = one_environment(&context, global)?;
-    settle(&context).await?;
-    let operator = &context.operator;
-    let plan = operator.plan(&name, action, args.reason.clone()).await?;
-    let gate = operator.gate(&plan).await?;
-    match format {
-        OutputFormat::Json => print_json_line(&Line::Planned {
-            plan: &plan,
-            gate: &gate,
-        })?,
-        _ => print_plan(&plan)?,
+    let asked = Asked::new(global, args).await?;
+    asked.carry_out(action, args.reason.clone(), false).await
+}
+
+/// As [`change`]; a rollout that fails and stays where it is is rolled back, where that was asked for.
+///
+/// A platform that goes back by itself has then done so already, and ends with the same code.
+pub async fn change_or_go_back(
+    global: &Global,
+    args: &ChangeArgs,
+    action: Action,
+    goes_back: bool,
+) -> Result<u8, Failure> {
+    let asked = Asked::new(global, args).await?;
+    let ended = asked
+        .carry_out(action, args.reason.clone(), goes_back)
+        .await;
+    match ended {
+        Ok(exit::FAILED) if goes_back => asked.go_back().await,
+        ended => ended,
     }
-    if args.dry_run {
-        return Ok(exit::DONE);
+}
+
+/// What a changing command was asked to do, and where.
+struct Asked<'a> {
+    args: &'a ChangeArgs,
+    format: OutputFormat,
+    context: Context,
+    name: EnvironmentName,
+}
+
+impl<'a> Asked<'a> {
+    async fn new(global: &Global, args: &'a ChangeArgs) -> Result<Self, Failure> {
+        let format = OutputFormat::table_or_json(global.output)?;
+        let context = open(global).await?;
+        let name = one_environment(&context, global)?;
+        settle(&context).await?;
+        Ok(Self {
+            args,
+            format,
+            context,
+            name,
+        })
     }
-    if plan.is_noop() {
-        say(format, "nothing to do: this is what runs already")?;
-        return Ok(exit::DONE);
-    }
-    let confirmation = confirm(args, &plan, &gate, format)?;
-    let options = RunOptions {
-        timeout: args.timeout,
-        watch: !args.no_wait,
-    };
-    let run = operator
-        .execute(Arc::new(plan), confirmation, options)
-        .await?;
-    if args.no_wait {
-        return sent(run, format).await;
-    }
-    tokio::select! {
-        code = watch(run, format) => code,
-        _ = interrupted() => {
-            operator.leave().await;
-            Err(Failure { message: "interrupted; the rollout goes on, and the next opsconsole records how it ended".to_owned(), code: 6 })
+
+    async fn carry_out(
+        &self,
+        action: Action,
+        reason: Option<String>,
+        goes_back: bool,
+    ) -> Result<u8, Failure> {
+        let (args, format) = (self.args, self.format);
+        let operator = &self.context.operator;
+        let plan = operator.plan(&self.name, action, reason).await?;
+        let gate = operator.gate(&plan).await?;
+        match format {
+            OutputFormat::Json => print_json_line(&Line::Planned {
+                plan: &plan,
+                gate: &gate,
+            })?,
+            _ => print_plan(&plan)?,
         }
+        if args.dry_run {
+            return Ok(exit::DONE);
+        }
+        if plan.is_noop() {
+            say(format, "nothing to do: this is what runs already")?;
+            return Ok(exit::DONE);
+        }
+        let confirmation = confirm(args, &plan, &gate, format)?;
+        let options = RunOptions {
+            timeout: args.timeout,
+            watch: !args.no_wait,
+        };
+        let run = operator
+            .execute(Arc::new(plan), confirmation, options)
+            .await?;
+        if args.no_wait {
+            return sent(run, format).await;
+        }
+        tokio::select! {
+            code = watch(run, format, goes_back) => code,
+            _ = interrupted() => {
+                operator.leave().await;
+                Err(Failure { message: "interrupted; the rollout goes on, and the next opsconsole records how it ended".to_owned(), code: 6 })
+            }
+        }
+    }
+
+    /// The rollback that was asked for with the change, confirmed by the same word.
+    async fn go_back(&self) -> Result<u8, Failure> {
+        say(self.format, "rolling back, as asked")?;
+        let why = "asked for with the deploy, which failed".to_owned();
+        let back = Action::Rollback { to: None };
+        let (detail, gone_back) = match self.carry_out(back, Some(why), false).await {
+            Ok(exit::DONE) => (String::new(), true),
+            Ok(code) => (format!("the rollback ended with code {code}"), false),
+            Err(failure) => (failure.message, false),
+        };
+        if gone_back {
+            say(self.format, "failed and rolled back, as asked")?;
+            return Ok(exit::ROLLED_BACK);
+        }
+        Err(Failure {
+            message: format!("the deploy failed and could not be rolled back: {detail}"),
+            code: exit::FAILED,
+        })
     }
 }
 
@@ -178,6 +254,9 @@ fn print_plan(plan: &Plan) -> Result<(), Failure> {
     }
     for warning in &plan.prepared.warnings {
         text.push_str(&format!("  note  {warning}\n"));
+    }
+    if let Some(why) = &plan.prepared.break_glass {
+        text.push_str(&format!("  GLASS {why}\n"));
     }
     for blocker in &plan.prepared.blockers {
         text.push_str(&format!("  STOP  {}. {}\n", blocker.what, blocker.remedy));
@@ -280,7 +359,7 @@ async fn sent(mut run: RunHandle, format: OutputFormat) -> Result<u8, Failure> {
     loop {
         let state = run.state.borrow_and_update().clone();
         if let Some(outcome) = &state.outcome {
-            return finish(&run, &state, outcome, format);
+            return finish(&run, &state, outcome, format, false);
         }
         if state
             .stages
@@ -308,9 +387,10 @@ async fn sent(mut run: RunHandle, format: OutputFormat) -> Result<u8, Failure> {
 }
 
 /// Prints each stage as it is reached, until the outcome.
-async fn watch(mut run: RunHandle, format: OutputFormat) -> Result<u8, Failure> {
+async fn watch(mut run: RunHandle, format: OutputFormat, goes_back: bool) -> Result<u8, Failure> {
     let mut printed: Vec<(String, StageState, Option<String>)> = Vec::new();
     let mut trouble = None;
+    let mut platform_said = None;
     loop {
         let state = run.state.borrow_and_update().clone();
         for stage in &state.stages {
@@ -360,7 +440,16 @@ async fn watch(mut run: RunHandle, format: OutputFormat) -> Result<u8, Failure> 
             }
         }
         if let Some(outcome) = &state.outcome {
-            return finish(&run, &state, outcome, format);
+            return finish(&run, &state, outcome, format, goes_back);
+        }
+        let said = state.progress.as_ref().map(|progress| {
+            let record = &progress.record;
+            (progress.platform_stage.clone(), record.reason.clone())
+        });
+        if said != platform_said {
+            let (step, why) = said.clone().unwrap_or_default();
+            platform(&run, step.as_deref(), why.as_deref(), format)?;
+            platform_said = said;
         }
         if run.state.changed().await.is_err() {
             return Err(Failure::internal(
@@ -370,12 +459,34 @@ async fn watch(mut run: RunHandle, format: OutputFormat) -> Result<u8, Failure> 
     }
 }
 
+/// What the platform says of a rollout that goes on: its own step, and what holds it up.
+fn platform(
+    run: &RunHandle,
+    step: Option<&str>,
+    why: Option<&str>,
+    format: OutputFormat,
+) -> Result<(), Failure> {
+    if format == OutputFormat::Json {
+        print_json_line(&Line::Platform {
+            run: run.id.as_str(),
+            step,
+            why,
+        })?;
+        return Ok(());
+    }
+    for said in [step, why].into_iter().flatten() {
+        writeln!(std::io::stdout(), "… {}", printable(said))?;
+    }
+    Ok(())
+}
+
 /// Prints the outcome and gives its exit code.
 fn finish(
     run: &RunHandle,
     state: &RunState,
     outcome: &RunOutcome,
     format: OutputFormat,
+    goes_back: bool,
 ) -> Result<u8, Failure> {
     let code = outcome.exit_code();
     let finished = state.finished_at.unwrap_or(state.started_at);
@@ -389,7 +500,11 @@ fn finish(
         })?;
         return Ok(code);
     }
-    let text = outcome_text(&run.plan.environment, outcome);
+    let text = match outcome {
+        // Nobody needs to act: the way back follows.
+        RunOutcome::Failed { reason } if goes_back => format!("failed: {reason}"),
+        outcome => outcome_text(&run.plan.environment, outcome),
+    };
     writeln!(std::io::stdout(), "{} ({duration_s} s)", printable(&text))?;
     Ok(code)
 }

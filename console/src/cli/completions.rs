@@ -3,6 +3,7 @@
 use super::{Failure, command_line};
 use clap::Args;
 use clap_complete::Shell;
+use std::io::Write;
 
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
@@ -14,11 +15,9 @@ pub struct CompletionsArgs {
 
 /// Prints the script.
 pub fn run(args: CompletionsArgs) -> Result<u8, Failure> {
-    clap_complete::generate(
-        args.shell,
-        &mut command_line(),
-        "opsconsole",
-        &mut std::io::stdout(),
-    );
+    // It panics where it cannot write, so it writes into memory.
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut command_line(), "opsconsole", &mut script);
+    std::io::stdout().write_all(&script)?;
     Ok(super::exit::DONE)
 }

@@ -20,11 +20,11 @@ pub fn run(global: &Global, command: ConfigCommand) -> Result<u8, Failure> {
     match command {
         ConfigCommand::Check => {
             let Some(path) = config::resolve_path(global.config.clone()) else {
-                println!("there is no configuration file; the console opens the local cloud");
+                say!("there is no configuration file; the console opens the local cloud");
                 return Ok(exit::DONE);
             };
             let config = config::load(&path).map_err(|error| Failure::usage(error.to_string()))?;
-            println!(
+            say!(
                 "{}: fine, {} environments",
                 path.display(),
                 config.environments.len()
@@ -35,7 +35,7 @@ pub fn run(global: &Global, command: ConfigCommand) -> Result<u8, Failure> {
             let path = path.ok_or_else(|| {
                 Failure::usage("there is no home directory; name a file with --config")
             })?;
-            println!("{}", path.display());
+            say!("{}", path.display());
         }
         ConfigCommand::Schema => print_json(&config::schema())?,
     }

@@ -71,12 +71,13 @@ fn print(all: &[Priced]) -> Result<(), Failure> {
         estimate,
     } in all
     {
-        println!(
+        say!(
             "{environment}  {} a month  ({} prices)",
-            estimate.total, estimate.region
+            estimate.total,
+            estimate.region
         );
         if let Some(note) = &estimate.note {
-            println!("{note}");
+            say!("{note}");
         }
         let mut table = Table::new(["LINE", "$/MO", "SUM", "PRICE FROM", "BASIS"]);
         for line in &estimate.lines {
@@ -95,14 +96,14 @@ fn print(all: &[Priced]) -> Result<(), Failure> {
             ]);
         }
         table.print()?;
-        println!();
+        say!();
         sum.usd = sum.usd + estimate.total.usd;
         sum.at_least |= estimate.total.at_least;
     }
     if all.len() > 1 {
-        println!("all  {sum} a month");
+        say!("all  {sum} a month");
     }
-    println!(
+    say!(
         "List prices: no discounts, taxes or free tier. A line without a price is not counted as $0."
     );
     Ok(())

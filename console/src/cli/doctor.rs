@@ -90,17 +90,17 @@ pub async fn run(global: &Global, _args: DoctorArgs) -> Result<u8, Failure> {
 
 fn print(sections: &[Section]) {
     for section in sections {
-        println!("{}", section.about);
+        say!("{}", section.about);
         for check in &section.checks {
             let glyph = if check.ok { "✓" } else { "✗" };
-            println!(
+            say!(
                 "  {glyph} {}: {} ({} ms)",
                 check.name,
                 printable(&check.detail),
                 check.took.as_millis()
             );
             if let (false, Some(remedy)) = (check.ok, &check.remedy) {
-                println!("      → {}", printable(remedy));
+                say!("      → {}", printable(remedy));
             }
         }
     }

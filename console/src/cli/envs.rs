@@ -139,7 +139,7 @@ fn print_table(rows: &[(&EnvironmentName, &Result<Report, PlatformError>)]) -> R
     }
     table.print()?;
     for remark in remarks {
-        println!("{}", super::output::printable(&remark));
+        say!("{}", super::output::printable(&remark));
     }
     Ok(())
 }

@@ -14,6 +14,10 @@ pub const USAGE: u8 = 2;
 pub const UNREACHABLE: u8 = 5;
 /// Guard, lock, read-only or freeze.
 pub const REFUSED: u8 = 4;
+/// The rollout failed, and the release before serves again.
+pub const ROLLED_BACK: u8 = 3;
+/// The rollout failed and stays where it is.
+pub const FAILED: u8 = 8;
 /// Who reads the output went away; what a shell says of SIGPIPE (128 + 13).
 pub const READER_GONE: u8 = 141;
 
@@ -35,9 +39,9 @@ pub const CODES: [(u8, &str, &str); 11] = [
         "The command line or the configuration file is wrong; nothing was sent.",
     ),
     (
-        3,
+        ROLLED_BACK,
         "rolled back",
-        "The rollout failed and the platform went back to the revision before.",
+        "The rollout failed, and the platform, or `--rollback-on-failure`, went back to a revision before.",
     ),
     (
         REFUSED,
@@ -60,7 +64,7 @@ pub const CODES: [(u8, &str, &str); 11] = [
         "Another writer's rollout took the place of ours.",
     ),
     (
-        8,
+        FAILED,
         "failed, not rolled back",
         "The rollout failed and nothing went back: someone must act.",
     ),
@@ -82,6 +86,14 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Says it to who may be gone, with the terminal for example; the code to end with.
+    pub fn tell(&self) -> u8 {
+        if !self.message.is_empty() {
+            super::output::remark(format_args!("opsconsole: {}", self.message));
+        }
+        self.code
+    }
+
     /// A mistake on the command line or in the configuration.
     pub fn usage(message: impl Into<String>) -> Self {
         Self {

@@ -40,7 +40,7 @@ pub async fn run(global: &Global, args: HistoryArgs) -> Result<u8, Failure> {
 
 fn print(records: &[RunRecord]) -> Result<(), Failure> {
     if records.is_empty() {
-        println!("no changes were made from this machine yet");
+        say!("no changes were made from this machine yet");
         return Ok(());
     }
     let dash = || "–".to_owned();

@@ -83,9 +83,12 @@ pub async fn run(global: &Global, args: InitArgs) -> Result<u8, Failure> {
             let PlatformConfig::Ecs(ecs) = &environment.platform else {
                 continue;
             };
-            println!(
+            say!(
                 "{}: {}/{} in {}",
-                environment.name, ecs.cluster, ecs.service, ecs.region
+                environment.name,
+                ecs.cluster,
+                ecs.service,
+                ecs.region
             );
         }
         return Ok(exit::DONE);
@@ -98,12 +101,12 @@ pub async fn run(global: &Global, args: InitArgs) -> Result<u8, Failure> {
         }
         _ => {
             for name in &written.added {
-                println!("added  {name}");
+                say!("added  {name}");
             }
             for name in &written.kept {
-                println!("kept   {name}, which the file has already");
+                say!("kept   {name}, which the file has already");
             }
-            println!("wrote {}. Next: opsconsole doctor", path.display());
+            say!("wrote {}. Next: opsconsole doctor", path.display());
         }
     }
     Ok(exit::DONE)
@@ -131,6 +134,7 @@ fn named(found: Vec<EcsConfig>) -> Vec<EnvironmentConfig> {
                 lock: None,
                 runbook: None,
                 refresh_s: REFRESH_S,
+                hours_per_month: None,
                 extra_bill: Vec::new(),
                 platform: PlatformConfig::Ecs(ecs),
             }

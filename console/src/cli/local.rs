@@ -61,9 +61,10 @@ fn act(cloud: LocalCloud, command: LocalCommand, format: OutputFormat) -> Result
                 OutputFormat::Json => print_json(
                     &json!({"running": true, "endpoint": endpoint.url, "pid": endpoint.pid}),
                 )?,
-                _ => println!(
+                _ => say!(
                     "the local cloud answers at {} (process {})",
-                    endpoint.url, endpoint.pid
+                    endpoint.url,
+                    endpoint.pid
                 ),
             }
         }
@@ -71,13 +72,13 @@ fn act(cloud: LocalCloud, command: LocalCommand, format: OutputFormat) -> Result
             let ran = cloud.down()?;
             match format {
                 OutputFormat::Json => print_json(&json!({"running": false, "was_running": ran}))?,
-                _ if ran => println!("the local cloud is down"),
-                _ => println!("the local cloud was not running"),
+                _ if ran => say!("the local cloud is down"),
+                _ => say!("the local cloud was not running"),
             }
         }
         LocalCommand::Status => status(&cloud, format)?,
         LocalCommand::Env => match cloud.status() {
-            Status::Running { endpoint, .. } => println!("{}", endpoint.exports()),
+            Status::Running { endpoint, .. } => say!("{}", endpoint.exports()),
             _ => {
                 return Err(Failure {
                     message: "the local cloud is not running; start it with: opsconsole local up"
@@ -88,7 +89,7 @@ fn act(cloud: LocalCloud, command: LocalCommand, format: OutputFormat) -> Result
         },
         LocalCommand::Reset => {
             cloud.reset()?;
-            println!("the local cloud is down and its world forgotten");
+            say!("the local cloud is down and its world forgotten");
         }
     }
     Ok(exit::DONE)
@@ -116,18 +117,19 @@ fn status(cloud: &LocalCloud, format: OutputFormat) -> Result<(), Failure> {
             started_at_ms,
         } => {
             let since = jiff::Timestamp::from_millisecond(started_at_ms).unwrap_or_default();
-            println!(
+            say!(
                 "running at {} since {since:.0} (process {})",
-                endpoint.url, endpoint.pid
+                endpoint.url,
+                endpoint.pid
             );
         }
-        Status::Changing => println!("starting or ending"),
-        Status::Down => println!("not running; start it with: opsconsole local up"),
+        Status::Changing => say!("starting or ending"),
+        Status::Down => say!("not running; start it with: opsconsole local up"),
     }
     let mut table = Table::new(["RELEASE", "BEHAVES"]);
     for release in releases() {
         table.row([release.tag.to_owned(), release.behaviour.to_owned()]);
     }
-    println!();
+    say!();
     table.print()
 }

@@ -87,12 +87,12 @@ pub async fn run(global: &Global, args: LogsArgs) -> Result<u8, Failure> {
         clean: global.output != Some(OutputFormat::Raw) || std::io::stdout().is_terminal(),
     };
     let mut out = LineWriter::new(std::io::stdout());
-    let mut notice = |text: &str| eprintln!("opsconsole: {text}");
+    let mut notice = |text: &str| remark!("opsconsole: {text}");
     let follow = follow_to_writer(environment.platform.logs(), options, &mut out, &mut notice);
     tokio::select! {
         done = follow => match done {
             Ok(done) if done.read == 0 && !args.follow => {
-                eprintln!("no log lines there; try an earlier --since");
+                remark!("no log lines there; try an earlier --since");
             }
             Ok(_) => {}
             Err(FollowError::Platform(error)) => return Err(error.into()),

@@ -3,6 +3,19 @@
 //! A command resolves its environments, does one thing, prints it as a table or as JSON, and ends
 //! with one of the documented codes in [`exit`].
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+/// Prints a line of what was asked for; see [`output::line`].
+macro_rules! say {
+    () => { $crate::cli::output::line(format_args!("")) };
+    ($($said:tt)*) => { $crate::cli::output::line(format_args!($($said)*)) };
+}
+
+/// Prints a line beside it.
+macro_rules! remark {
+    ($($said:tt)*) => { $crate::cli::output::remark(format_args!($($said)*)) };
+}
+
 mod change;
 mod completions;
 mod config;

@@ -30,6 +30,19 @@ impl OutputFormat {
     }
 }
 
+/// Prints a line. `println!` panics when who reads it has gone (`opsconsole history | head`); this
+/// ends the program with the code that says so.
+pub fn line(said: std::fmt::Arguments) {
+    if let Err(error) = writeln!(std::io::stdout(), "{said}") {
+        std::process::exit(Failure::from(error).tell().into());
+    }
+}
+
+/// Prints a line to standard error, as far as anybody reads that.
+pub fn remark(said: std::fmt::Arguments) {
+    let _ = writeln!(std::io::stderr(), "{said}");
+}
+
 /// Prints `value` as indented JSON.
 pub fn print_json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();

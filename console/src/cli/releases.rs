@@ -58,7 +58,7 @@ fn print(releases: &[Release], rollouts: &[RolloutRecord]) -> Result<(), Failure
         ]);
     }
     table.print()?;
-    println!();
+    say!();
     let mut table = Table::new([
         "ROLLOUT OF",
         "OUTCOME",

@@ -15,7 +15,7 @@ pub async fn open(global: &Global) -> Result<Context, Failure> {
     };
     let context = Context::open(options).await?;
     for notice in &context.notices {
-        eprintln!("note: {notice}");
+        remark!("note: {notice}");
     }
     Ok(context)
 }

@@ -57,6 +57,12 @@ fn print(report: &Report) -> Result<(), Failure> {
     if !report.assessment.sentence.is_empty() {
         text.push_str(&format!("{}\n", report.assessment.sentence));
     }
+    if let Some(ahead_s) = report.observation.clock_ahead_s {
+        text.push_str(&format!(
+            "clock  {}\n",
+            crate::tui::view::common::clock_words(ahead_s)
+        ));
+    }
     if let Some(url) = &service.url {
         text.push_str(&format!("url  {url}\n"));
     }
@@ -73,8 +79,31 @@ fn print(report: &Report) -> Result<(), Failure> {
             rollout.ours.failed
         ));
     }
+    if let Some(scales) = &service.autoscaler {
+        let current = scales
+            .current
+            .map_or_else(|| "–".to_owned(), |current| current.to_string());
+        text.push_str(&format!(
+            "scales  between {} and {} tasks, {current} now  {}\n",
+            scales.min,
+            scales.max,
+            scales.measures.join(", ")
+        ));
+        if let Some(trouble) = &scales.trouble {
+            text.push_str(&format!("cannot scale  {trouble}\n"));
+        }
+        if let Some(limit) = &scales.limit {
+            text.push_str(&format!("scales no further  {limit}\n"));
+        }
+    }
+    if let Some(budget) = &service.budget {
+        text.push_str(&format!(
+            "budget  {} may be taken away now, {} healthy, {} must stay ({})\n",
+            budget.allowed, budget.healthy, budget.needed, budget.rule
+        ));
+    }
     for line in text.lines() {
-        println!("{}", printable(line));
+        say!("{}", printable(line));
     }
 
     let mut tasks = Table::new([
@@ -109,7 +138,7 @@ fn print(report: &Report) -> Result<(), Failure> {
             task.address.clone().unwrap_or_else(|| "–".to_owned()),
         ]);
     }
-    println!();
+    say!();
     tasks.print()?;
 
     if !service.stopped.is_empty() {
@@ -127,7 +156,7 @@ fn print(report: &Report) -> Result<(), Failure> {
                 task.reason.clone().unwrap_or_default(),
             ]);
         }
-        println!();
+        say!();
         stopped.print()?;
     }
 
@@ -143,13 +172,13 @@ fn print(report: &Report) -> Result<(), Failure> {
                 alarm.condition.clone().unwrap_or_default(),
             ]);
         }
-        println!();
+        say!();
         alarms.print()?;
     }
 
-    println!();
+    say!();
     for event in service.events.iter().take(SHOWN) {
-        println!("{:>5}  {}", ago(event.at, now), printable(&event.message));
+        say!("{:>5}  {}", ago(event.at, now), printable(&event.message));
     }
     Ok(())
 }

@@ -100,7 +100,7 @@ pub async fn init_from_terraform(
         _ => print_merged(path, options, &merged, &left_out),
     }
     for warning in &warnings {
-        eprintln!("warning: {}", printable(warning));
+        remark!("warning: {}", printable(warning));
     }
     if merged.is_empty() {
         return Err(Failure::usage(
@@ -119,23 +119,23 @@ fn print_merged(path: &Path, options: MergeOptions, merged: &[Merged], left_out:
     for one in merged {
         let name = printable(one.environment.as_str());
         match one.how {
-            MergedHow::Added => println!("added     {name}"),
-            MergedHow::Changed => println!("changed   {name}"),
+            MergedHow::Added => say!("added     {name}"),
+            MergedHow::Changed => say!("changed   {name}"),
             MergedHow::Kept if one.kept.is_empty() => {
-                println!("kept      {name}: the file says all of it already");
+                say!("kept      {name}: the file says all of it already");
             }
-            MergedHow::Kept => println!("kept      {name}"),
-            MergedHow::KeptAsAnotherService => println!(
+            MergedHow::Kept => say!("kept      {name}"),
+            MergedHow::KeptAsAnotherService => say!(
                 "kept      {name}: in the file it is another service, nothing of it was touched. Rename one of the two, or take Terraform's with --update"
             ),
         }
         if one.how != MergedHow::Added {
             for key in &one.added {
-                println!("          + {}", printable(key));
+                say!("          + {}", printable(key));
             }
         }
-        let say = |sign: &str, difference: &Difference, words: &str| {
-            println!(
+        let tell = |sign: &str, difference: &Difference, words: &str| {
+            say!(
                 "          {sign} {}: {} {words} {}",
                 printable(&difference.key),
                 printable(&difference.file),
@@ -143,24 +143,24 @@ fn print_merged(path: &Path, options: MergeOptions, merged: &[Merged], left_out:
             );
         };
         for difference in &one.changed {
-            say("~", difference, "became");
+            tell("~", difference, "became");
         }
         for difference in &one.kept {
-            say("=", difference, "stays; Terraform says");
+            tell("=", difference, "stays; Terraform says");
         }
     }
     for LeftOut { environment, why } in left_out {
-        println!("left out  {}: {}", printable(environment), printable(why));
+        say!("left out  {}: {}", printable(environment), printable(why));
     }
     let is_written = merged
         .iter()
         .any(|one| matches!(one.how, MergedHow::Added | MergedHow::Changed));
     if is_written && options.dry_run {
-        println!("would write {}; this was a dry run", path.display());
+        say!("would write {}; this was a dry run", path.display());
     } else if is_written {
-        println!("wrote {}. Next: opsconsole doctor", path.display());
+        say!("wrote {}. Next: opsconsole doctor", path.display());
     } else if !merged.is_empty() {
-        println!("{} stays as it is", path.display());
+        say!("{} stays as it is", path.display());
     }
 }
 
@@ -205,7 +205,7 @@ pub async fn cost_from_terraform(
         .collect();
     match format {
         OutputFormat::Json => print_json(&all)?,
-        _ => print!("{}", render(&all)),
+        _ => say!("{}", render(&all).trim_end()),
     }
     Ok(exit::DONE)
 }

@@ -113,6 +113,10 @@ pub(super) struct EnvironmentFile {
     /// How often it is looked at, in seconds. Default 5.
     #[schemars(with = "Option<u64>", range(min = 2, max = 300))]
     pub refresh_s: Option<Spanned<i64>>,
+    /// Hours of a month in which its tasks or pods run, for environments that are scaled to zero
+    /// off-hours. Default 730: always.
+    #[schemars(with = "Option<f64>", range(min = 0, max = 730))]
+    pub hours_per_month: Option<Spanned<f64>>,
     /// Billed things that the platform does not report.
     #[serde(default)]
     pub extra_bill: Vec<ExtraBillFile>,

@@ -262,6 +262,9 @@ impl Checker<'_> {
             .into_iter()
             .map(|window| self.freeze(&key("freeze"), window))
             .collect();
+        let hours_per_month = file
+            .hours_per_month
+            .map(|hours| self.hours(hours, &key("hours_per_month")));
         let extra_bill = file
             .extra_bill
             .into_iter()
@@ -276,16 +279,9 @@ impl Checker<'_> {
                     }
                     quantity.into_inner()
                 }),
-                hours_per_month: line.hours_per_month.map(|hours| {
-                    if !(0.0..=HOURS_PER_MONTH).contains(hours.get_ref()) {
-                        self.problem(
-                            hours.span(),
-                            &key("extra_bill.hours_per_month"),
-                            "a month has 0 to 730 hours; leave it out for what always runs",
-                        );
-                    }
-                    hours.into_inner()
-                }),
+                hours_per_month: line
+                    .hours_per_month
+                    .map(|hours| self.hours(hours, &key("extra_bill.hours_per_month"))),
                 what: line.what,
                 sku: line.sku,
             })
@@ -328,6 +324,7 @@ impl Checker<'_> {
             lock,
             runbook: file.runbook.map(Spanned::into_inner),
             refresh_s,
+            hours_per_month,
             extra_bill,
             platform,
         }
@@ -361,6 +358,17 @@ impl Checker<'_> {
             start,
             end,
         }
+    }
+
+    fn hours(&mut self, hours: Spanned<f64>, key: &str) -> f64 {
+        if !(0.0..=HOURS_PER_MONTH).contains(hours.get_ref()) {
+            self.problem(
+                hours.span(),
+                key,
+                "a month has 0 to 730 hours; leave it out for what always runs",
+            );
+        }
+        hours.into_inner()
     }
 
     fn within(

@@ -22,6 +22,7 @@ impl Config {
             }),
             runbook: None,
             refresh_s: 5,
+            hours_per_month: None,
             extra_bill: Vec::new(),
             platform: PlatformConfig::Ecs(EcsConfig {
                 region: "us-east-1".to_owned(),

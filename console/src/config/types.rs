@@ -1,6 +1,6 @@
 //! What a configuration can say, after it was checked.
 
-use crate::model::EnvironmentName;
+use crate::model::{BillLine, EnvironmentName, Schedule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -38,6 +38,8 @@ pub struct EnvironmentConfig {
     pub runbook: Option<String>,
     /// How often it is looked at, in seconds (2–300).
     pub refresh_s: u64,
+    /// Hours of a month in which its tasks or pods run; 730 when `None`.
+    pub hours_per_month: Option<f64>,
     /// Billed things that the platform does not report.
     pub extra_bill: Vec<ExtraBillLine>,
     /// Where it lives.
@@ -45,6 +47,22 @@ pub struct EnvironmentConfig {
 }
 
 impl EnvironmentConfig {
+    /// When its tasks or pods run.
+    pub fn schedule(&self) -> Schedule {
+        scheduled(self.hours_per_month)
+    }
+
+    /// What the configuration adds to the platform's bill.
+    pub fn extra_lines(&self) -> impl Iterator<Item = BillLine> {
+        self.extra_bill.iter().map(|extra| BillLine {
+            what: extra.what.clone(),
+            sku: extra.sku.clone(),
+            quantity: extra.quantity,
+            schedule: scheduled(extra.hours_per_month),
+            basis: "configured".to_owned(),
+        })
+    }
+
     /// Which service the name stands for, so that what is remembered of one `prod` is never
     /// taken for another's: cache and machine-local locks go by it.
     pub fn scope(&self) -> String {
@@ -203,4 +221,8 @@ pub struct EcsConfig {
     pub log_group: Option<String>,
     /// Alarms that belong to the service besides those of its deployment configuration: name prefixes.
     pub alarm_prefixes: Vec<String>,
+}
+
+fn scheduled(hours_per_month: Option<f64>) -> Schedule {
+    hours_per_month.map_or(Schedule::Always, Schedule::HoursPerMonth)
 }

@@ -169,6 +169,9 @@ pub(super) fn table(environment: &EnvironmentConfig) -> Table {
     if !freezes.is_empty() {
         table["freeze"] = Item::ArrayOfTables(freezes);
     }
+    if let Some(hours) = environment.hours_per_month {
+        table["hours_per_month"] = value(hours);
+    }
     let bill: ArrayOfTables = environment
         .extra_bill
         .iter()

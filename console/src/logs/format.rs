@@ -86,12 +86,32 @@ fn level_tag(level: Level) -> &'static str {
     }
 }
 
-/// The task's part of an awslogs stream name (`prefix/container/task-id`): eight characters of its
-/// id, as the screens show them; any other name whole.
+/// What tells streams of one service apart, as the screens show it: eight digits of the task's id
+/// (`prefix/container/task-id`), or a pod's own end and its container (`x2x4z/api` of
+/// `shop-6c9f8d6b5-x2x4z/api`); any other name whole.
 pub fn short_stream(stream: &str) -> &str {
-    match stream.rsplit_once('/') {
-        Some((_, task)) if task.len() >= 8 => task.get(..8).unwrap_or(task),
+    let Some((before, last)) = stream.rsplit_once('/') else {
+        return stream;
+    };
+    if last.len() >= 8 && last.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return last.get(..8).unwrap_or(last);
+    }
+    match before.rsplit_once('-') {
+        Some((name, own)) if !before.contains('/') && !own.is_empty() => {
+            stream.get(name.len() + 1..).unwrap_or(stream)
+        }
         _ => stream,
+    }
+}
+
+/// Four characters for a narrow column: the first of a task's id, the last of a pod's name.
+pub fn stream_mark(stream: &str) -> &str {
+    let short = short_stream(stream);
+    match short.split_once('/') {
+        Some((own, _)) if short.len() < stream.len() => {
+            own.get(own.len().saturating_sub(4)..).unwrap_or(own)
+        }
+        _ => short.get(..4).unwrap_or(short),
     }
 }
 
@@ -105,6 +125,25 @@ fn time(at_ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn streams_of_one_service_are_told_apart_in_short() {
+        for (stream, short) in [
+            ("api/api/7be1f2d0aa314c5b9e77", "7be1f2d0"),
+            (
+                "opsconsole-api-6c9f8d6b5-x2x4z/opsconsole-api",
+                "x2x4z/opsconsole-api",
+            ),
+            ("shop-6c9f8d6b5-x2x4z/api", "x2x4z/api"),
+            ("alone", "alone"),
+            ("a-b/c/odd", "a-b/c/odd"),
+        ] {
+            assert_eq!(short_stream(stream), short);
+        }
+        assert_eq!(stream_mark("api/api/7be1f2d0aa314c5b9e77"), "7be1");
+        assert_eq!(stream_mark("shop-6c9f8d6b5-x2x4z/api"), "2x4z");
+        assert_eq!(stream_mark("x"), "x");
+    }
 
     fn printed(format: LineFormat, line: Printed<'_>) -> String {
         let mut out = Vec::new();

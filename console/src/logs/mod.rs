@@ -31,7 +31,7 @@ mod window;
 pub use budget::Budget;
 pub use filter::{FieldFilter, FieldTest, Filter, FilterError, Pattern, PatternError, PatternKind};
 pub use follow::{FollowError, FollowOptions, Followed, follow_to_writer, follow_with_budget};
-pub use format::{LineFormat, Printed, short_stream};
+pub use format::{LineFormat, Printed, short_stream, stream_mark};
 pub use history::{HistoryFound, HistoryProgress, HistorySearch, search_history, server_pattern};
 pub use sanitize::{clean, clean_bytes};
 pub use save::{SaveError, Saved, save};

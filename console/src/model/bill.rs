@@ -47,6 +47,19 @@ pub struct BillLine {
     pub basis: String,
 }
 
+impl BillLine {
+    /// One that runs day and night.
+    pub fn always(what: String, sku: &str, quantity: f64, basis: &str) -> Self {
+        Self {
+            what,
+            sku: sku.to_owned(),
+            quantity,
+            schedule: Schedule::Always,
+            basis: basis.to_owned(),
+        }
+    }
+}
+
 /// Everything an environment is billed for, as far as the platform reports it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BillOfResources {

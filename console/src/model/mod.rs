@@ -44,4 +44,7 @@ pub use rollout::{
     StageState,
 };
 pub use run::RunOutcome;
-pub use service::{Event, Instance, InstanceState, Observation, Service, StoppedInstance, Target};
+pub use service::{
+    Autoscaler, DisruptionBudget, Event, Instance, InstanceState, Observation, Service,
+    StoppedInstance, Target,
+};

@@ -94,9 +94,13 @@ impl RolloutId {
 }
 
 impl InstanceId {
-    /// The first eight characters, enough to tell tasks of one service apart on a screen.
+    /// Enough to tell tasks of one service apart on a screen: the first eight characters, or what
+    /// is behind the last hyphen where names begin alike (`api-6c9f8d6b5-x2x4z`).
     pub fn short(&self) -> &str {
-        self.as_str().get(..8).unwrap_or(self.as_str())
+        match self.as_str().rsplit_once('-') {
+            Some((_, own)) if !own.is_empty() => own,
+            _ => self.as_str().get(..8).unwrap_or(self.as_str()),
+        }
     }
 }
 
@@ -104,5 +108,18 @@ impl ReleaseDigest {
     /// `sha256:` and the first twelve digits.
     pub fn short(&self) -> &str {
         self.as_str().get(..19).unwrap_or(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_of_one_service_are_told_apart_by_what_is_their_own() {
+        let short = |id: &str| InstanceId::new(id).short().to_owned();
+        assert_eq!(short("7be1f2d0aa314c5b9e77"), "7be1f2d0");
+        assert_eq!(short("opsconsole-api-6c9f8d6b5-x2x4z"), "x2x4z");
+        assert_eq!(short("api"), "api");
     }
 }

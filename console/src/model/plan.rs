@@ -17,6 +17,18 @@ pub enum ReleaseRef {
     Digest(ReleaseDigest),
 }
 
+impl ReleaseRef {
+    /// What a person has typed.
+    pub fn typed(text: impl Into<String>) -> Self {
+        let text = text.into();
+        if text.starts_with("sha256:") {
+            Self::Digest(ReleaseDigest::new(text))
+        } else {
+            Self::Tag(text)
+        }
+    }
+}
+
 /// Everything an operator can ask for. Each of these, and nothing else, changes the world.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
@@ -109,6 +121,9 @@ pub struct Prepared {
     pub blockers: Vec<Blocker>,
     /// What the operator should know first.
     pub warnings: Vec<String>,
+    /// A way that leaves somebody else's record untrue: only a reason, typed and audited, passes.
+    #[serde(default)]
+    pub break_glass: Option<String>,
     /// What the world looked like; the platform refuses to execute when it has changed.
     pub precondition: serde_json::Value,
     /// The platform's own request, opaque to everyone else. May hold secrets: never shown,

@@ -170,3 +170,11 @@ pub struct RolloutProgress {
     /// The platform's own stage names (ECS `lifecycleStage`), where it has them.
     pub platform_stage: Option<String>,
 }
+
+impl RolloutProgress {
+    /// Why the new instances do not get healthy, while some do not and the rollout goes on.
+    pub fn held_up_by(&self) -> Option<&str> {
+        let is_held_up = self.record.outcome.is_in_progress() && self.ours.failed > 0;
+        self.record.reason.as_deref().filter(|_| is_held_up)
+    }
+}

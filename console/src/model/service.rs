@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 pub struct Observation {
     /// When the platform was asked.
     pub at: Timestamp,
+    /// How far this machine's clock is ahead of the platform's, in seconds, where that is known
+    /// and enough to put ages wrong.
+    #[serde(default)]
+    pub clock_ahead_s: Option<i64>,
     /// What it answered.
     pub service: Service,
 }
@@ -29,6 +33,9 @@ pub struct Service {
     pub running: u32,
     /// Instances starting.
     pub pending: u32,
+    /// Why fewer run than are wanted, in the platform's words, where it says so.
+    #[serde(default)]
+    pub shortage: Option<String>,
     /// What is live.
     pub deployed: Option<Deployed>,
     /// The rollout that goes on now.
@@ -46,6 +53,50 @@ pub struct Service {
     pub alarms: Vec<Alarm>,
     /// Where its users reach it.
     pub url: Option<String>,
+    /// What changes the number of instances by measuring, where something does.
+    #[serde(default)]
+    pub autoscaler: Option<Autoscaler>,
+    /// How many instances may be taken away at once, where something says so.
+    #[serde(default)]
+    pub budget: Option<DisruptionBudget>,
+}
+
+/// What changes the number of instances by measuring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Autoscaler {
+    /// Its name.
+    pub name: String,
+    /// It keeps at least so many.
+    pub min: u32,
+    /// And at most so many.
+    pub max: u32,
+    /// How many it counted last; `None` before its first look.
+    pub current: Option<u32>,
+    /// How many it wants.
+    pub desired: Option<u32>,
+    /// What it goes by: `cpu 85 % of 80 %`.
+    pub measures: Vec<String>,
+    /// Why it cannot do its work, in the platform's words.
+    pub trouble: Option<String>,
+    /// Why it stops where it is though it would go on: its maximum, its minimum.
+    pub limit: Option<String>,
+}
+
+/// How many instances may be taken away at once, by whoever asks first (a node that is drained).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisruptionBudget {
+    /// Its name.
+    pub name: String,
+    /// What it asks for: `min available 2`.
+    pub rule: String,
+    /// Healthy now.
+    pub healthy: u32,
+    /// That must stay healthy.
+    pub needed: u32,
+    /// May be taken away now.
+    pub allowed: u32,
+    /// Why it cannot be counted, in the platform's words.
+    pub trouble: Option<String>,
 }
 
 /// What an instance is doing.
@@ -110,6 +161,18 @@ pub struct StoppedInstance {
     pub exit_code: Option<i32>,
     /// The log stream it wrote to.
     pub log_stream: Option<String>,
+}
+
+impl StoppedInstance {
+    /// Why it is gone: exit code and reason, as far as they are known.
+    pub fn why(&self) -> String {
+        let why = self.reason.as_deref().or(self.code.as_deref());
+        let why = why.unwrap_or("no reason given");
+        match self.exit_code {
+            Some(code) => format!("exit {code}: {why}"),
+            None => why.to_owned(),
+        }
+    }
 }
 
 /// A load balancer target.

@@ -194,11 +194,17 @@ fn exactly(at: Timestamp) -> Onset {
     }
 }
 
-/// The rollout under way, if its instances do not become healthy.
+/// The rollout under way, if its instances do not become healthy; or one that failed, where the
+/// platform leaves it as it is.
 fn failing(of: &Assessed<'_>, rollout: &RolloutProgress) -> Option<Finding> {
     let counted = rollout.breaker.map_or(0, |breaker| breaker.failures);
-    let failures = counted.max(rollout.ours.failed);
-    if failures == 0 || !rollout.record.outcome.is_in_progress() {
+    let mut failures = counted.max(rollout.ours.failed);
+    match rollout.record.outcome {
+        RolloutOutcome::InProgress => {}
+        RolloutOutcome::Failed => failures = failures.max(1),
+        _ => return None,
+    }
+    if failures == 0 {
         return None;
     }
     let first = of
@@ -488,6 +494,12 @@ impl Assessed<'_> {
             }
             None => {}
         }
+        // Errors have their cause there, too, while some do not run.
+        if let (Symptom::Short { .. } | Symptom::Errors { .. }, Some(why)) =
+            (&worst.symptom, &self.observation.service.shortage)
+        {
+            text.push_str(&format!("; {why}"));
+        }
         text
     }
 
@@ -514,9 +526,8 @@ impl Assessed<'_> {
         } else {
             "failures"
         };
-        let serving = service
-            .rollout
-            .as_ref()
+        let rollout = service.rollout.as_ref();
+        let serving = rollout
             .and_then(|rollout| rollout.others.iter().find(|side| side.in_service > 0))
             .map(|side| {
                 let old = side
@@ -526,7 +537,16 @@ impl Assessed<'_> {
                 format!("; {old} keeps serving")
             })
             .unwrap_or_default();
-        format!("{name} does not become healthy: {failures}{of} {noun}{serving}")
+        let reason = rollout.and_then(|rollout| rollout.record.reason.as_deref());
+        if let Some(rollout) = rollout
+            && !rollout.record.outcome.is_in_progress()
+        {
+            let reason = reason.unwrap_or("the platform says no more");
+            return format!("{name} failed{serving}; {reason}");
+        }
+        let why = rollout.and_then(RolloutProgress::held_up_by);
+        let why = why.map_or_else(String::new, |why| format!("; {why}"));
+        format!("{name} does not become healthy: {failures}{of} {noun}{serving}{why}")
     }
 
     /// `13:53`, with the date when it was not today.

@@ -160,10 +160,11 @@ fn in_the_way(of: &Approach<'_>) -> Option<String> {
         )),
         _ => None,
     };
-    match (freeze, stale) {
-        (Some(freeze), Some(stale)) => Some(format!("{freeze}; and {stale}")),
-        (one, other) => one.or(other),
-    }
+    let all: Vec<String> = [freeze, stale, of.plan.prepared.break_glass.clone()]
+        .into_iter()
+        .flatten()
+        .collect();
+    (!all.is_empty()).then(|| all.join("; and "))
 }
 
 fn yes(config: &EnvironmentConfig, confirmation: &Confirmation) -> Result<(), OperateError> {

@@ -59,11 +59,11 @@ impl RunState {
     }
 
     /// Takes in what the platform reports of the rollout.
-    /// Stopping one, what comes in is the side that it was to replace.
-    pub(super) fn follow(&mut self, progress: RolloutProgress, stops: bool) {
+    /// Where ours is the side that leaves, what comes in is the side that it was to replace.
+    pub(super) fn follow(&mut self, progress: RolloutProgress, ours_leaves: bool) {
         let at = progress.at;
         let ours = std::slice::from_ref(&progress.ours);
-        let (incoming, outgoing) = if stops {
+        let (incoming, outgoing) = if ours_leaves {
             (progress.others.as_slice(), ours)
         } else {
             (ours, progress.others.as_slice())

@@ -17,8 +17,9 @@ pub enum Gate {
     Confirm,
     /// The environment's name, typed.
     TypeName,
-    /// A freeze is on or a stale lock is in the way: only a reason, typed, passes (and is audited
-    /// loudly). The guard below it still applies.
+    /// A freeze is on, a stale lock is in the way, or the change leaves somebody else's record
+    /// untrue: only a reason, typed, passes (and is audited loudly). The guard below it still
+    /// applies.
     BreakGlass {
         /// What is in the way.
         why: String,

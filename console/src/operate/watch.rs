@@ -74,7 +74,7 @@ impl Watch {
                 }
                 Err(error) => {
                     failures = failures.saturating_add(1);
-                    self.trouble(error.to_string());
+                    self.trouble(out_of_sight(&error));
                     back_off(&error, failures, settings.poll_min, settings.poll_max)
                 }
             };
@@ -118,9 +118,12 @@ impl Watch {
             }
         }
         let stops = matches!(self.plan.prepared.change, Change::StopRollout { .. });
+        // ECS still calls the side that is stopped ours; Kubernetes the one that comes back.
+        let stopped = self.plan.from.as_ref().map(|from| &from.deployed.revision);
+        let ours_leaves = stops && stopped.is_none_or(|stopped| *stopped == progress.ours.revision);
         self.state.send_modify(|state| {
             state.trouble = None;
-            state.follow(progress, stops);
+            state.follow(progress, ours_leaves);
         });
         let reason = record
             .reason
@@ -307,6 +310,16 @@ fn judgement(
         run: Some(run.clone()),
         at,
     })
+}
+
+/// What to say while nothing can be seen of a change that was sent.
+fn out_of_sight(error: &PlatformError) -> String {
+    match error {
+        PlatformError::Unreachable { endpoint, cause } => {
+            format!("cannot reach {endpoint}: {cause}; the rollout goes on, and we look again")
+        }
+        error => error.to_string(),
+    }
 }
 
 /// When to look again after a failure: as the platform asks, else doubling, with a jitter that

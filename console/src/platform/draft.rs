@@ -16,6 +16,8 @@ pub struct Draft<R, A> {
     pub blockers: Vec<Blocker>,
     /// What the operator should know.
     pub warnings: Vec<String>,
+    /// Why it takes a reason.
+    pub break_glass: Option<String>,
     /// What would run after it, for the bill, and how many of it.
     pub after: Option<(A, u32)>,
 }
@@ -28,6 +30,7 @@ impl<R, A> Draft<R, A> {
             diff: DocumentDiff::default(),
             blockers: Vec::new(),
             warnings: Vec::new(),
+            break_glass: None,
             after: None,
         }
     }

@@ -60,6 +60,7 @@ pub fn map(stack: &Stack, profile: Option<&str>) -> Mapped {
             }),
         runbook: contract.runbook.clone(),
         refresh_s: REFRESH_S,
+        hours_per_month: None,
         extra_bill: contract
             .bill
             .lines

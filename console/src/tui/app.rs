@@ -18,11 +18,11 @@ use crate::{
 use crossterm::event::{
     Event as TerminalEvent, EventStream, KeyEventKind, MouseButton, MouseEventKind,
 };
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use jiff::{Timestamp, tz::TimeZone};
-use std::{io, sync::Arc, time::Duration};
+use std::{future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
@@ -73,7 +73,10 @@ pub async fn run(context: Context) -> Result<(), TuiError> {
     for notice in &context.notices {
         state.update(Event::Message(Message::Notice(Level::Warn, notice.clone())));
     }
+    // Before the screen is taken: a signal must not end the program without giving it back.
+    let signals = Signals::listen()?;
     let session = Session::enter()?;
+    super::hangup::watch();
     let mut app = App {
         state,
         theme,
@@ -86,11 +89,30 @@ pub async fn run(context: Context) -> Result<(), TuiError> {
     for effect in effects {
         app.perform(effect, &mut runner)?;
     }
-    app.turn(&mut runner, messages).await?;
+    app.turn(&mut runner, messages, signals).await?;
     // The terminal comes back first: letting locks go may take a moment.
     drop(app);
     runner.leave().await;
     Ok(())
+}
+
+/// What the shell and the kernel tell.
+struct Signals {
+    terminated: Signal,
+    hung_up: Signal,
+    interrupted: Signal,
+    continued: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminated: signal(SignalKind::terminate())?,
+            hung_up: signal(SignalKind::hangup())?,
+            interrupted: signal(SignalKind::interrupt())?,
+            continued: signal(SignalKind::from_raw(nix::libc::SIGCONT))?,
+        })
+    }
 }
 
 struct App {
@@ -105,12 +127,9 @@ impl App {
         &mut self,
         runner: &mut Runner,
         mut messages: mpsc::Receiver<Message>,
+        mut signals: Signals,
     ) -> io::Result<()> {
         let mut events = EventStream::new();
-        let mut terminated = signal(SignalKind::terminate())?;
-        let mut hung_up = signal(SignalKind::hangup())?;
-        let mut interrupted = signal(SignalKind::interrupt())?;
-        let mut continued = signal(SignalKind::from_raw(nix::libc::SIGCONT))?;
         let mut seconds = interval(Duration::from_secs(1));
         seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut batch = Vec::with_capacity(BATCH);
@@ -124,17 +143,15 @@ impl App {
                     let Some(event) = event else { return Ok(()) };
                     self.terminal_event(event?, runner)?;
                     for _ in 0..KEYS_AT_ONCE {
-                        match events.next().now_or_never() {
-                            Some(Some(event)) => self.terminal_event(event?, runner)?,
-                            _ => break,
-                        }
+                        let Some(event) = at_hand(&mut events).await else { break };
+                        self.terminal_event(event?, runner)?;
                     }
                     (dirty, at_once) = (true, true);
                 }
-                _ = terminated.recv() => self.leaving = true,
-                _ = hung_up.recv() => self.leaving = true,
-                _ = interrupted.recv() => self.leaving = true,
-                _ = continued.recv() => {
+                _ = signals.terminated.recv() => self.leaving = true,
+                _ = signals.hung_up.recv() => self.leaving = true,
+                _ = signals.interrupted.recv() => self.leaving = true,
+                _ = signals.continued.recv() => {
                     self.session.resume()?;
                     (dirty, at_once) = (true, true);
                 }
@@ -222,6 +239,16 @@ impl App {
         self.state.hits = hits.unwrap_or_default();
         Ok(())
     }
+}
+
+/// The next event if there is one already. The stream remembers the first waker that found it
+/// empty, so it must be ours: with one that wakes nobody the next key waits for the next second.
+async fn at_hand(events: &mut EventStream) -> Option<io::Result<TerminalEvent>> {
+    poll_fn(|context| match events.poll_next_unpin(context) {
+        Poll::Ready(event) => Poll::Ready(event),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// The world as the configuration names it and the store remembers it.

@@ -7,12 +7,12 @@ use super::{
 use crate::{
     config::{EcsConfig, EnvironmentConfig, Guard, PlatformConfig},
     model::{
-        Action, Alarm, AlarmState, Amount, Assessment, Author, Breaker, Cause, Change, CostDelta,
-        Deployed, DiffLine, DocumentDiff, EnvironmentName, Event, Health, Instance, InstanceId,
-        InstanceState, Metrics, Observation, Plan, PlanSide, Prepared, Release, ReleaseDigest,
-        ReleaseRef, RevisionId, RolloutId, RolloutOutcome, RolloutProgress, RolloutRecord,
-        RolloutSide, RunId, Series, Service, Stage, StageState, StoppedInstance, Symptom, Target,
-        Usd,
+        Action, Alarm, AlarmState, Amount, Assessment, Author, Autoscaler, Breaker, Cause, Change,
+        CostDelta, Deployed, DiffLine, DisruptionBudget, DocumentDiff, EnvironmentName, Event,
+        Health, Instance, InstanceId, InstanceState, Metrics, Observation, Plan, PlanSide,
+        Prepared, Release, ReleaseDigest, ReleaseRef, RevisionId, RolloutId, RolloutOutcome,
+        RolloutProgress, RolloutRecord, RolloutSide, RunId, Series, Service, Stage, StageState,
+        StoppedInstance, Symptom, Target, Usd,
     },
     operate::{RunOutcome, RunState},
     platform::{Capabilities, LockRecord},
@@ -93,6 +93,8 @@ pub struct Env {
     degraded: bool,
     stopped: Vec<StoppedInstance>,
     rollout: Option<RolloutProgress>,
+    autoscaler: Option<Autoscaler>,
+    budget: Option<DisruptionBudget>,
 }
 
 impl Env {
@@ -110,7 +112,15 @@ impl Env {
             degraded: false,
             stopped: Vec::new(),
             rollout: None,
+            autoscaler: None,
+            budget: None,
         }
+    }
+
+    /// What keeps the number of its tasks.
+    pub fn kept(mut self, autoscaler: Autoscaler, budget: DisruptionBudget) -> Self {
+        (self.autoscaler, self.budget) = (Some(autoscaler), Some(budget));
+        self
     }
 
     /// What is live.
@@ -185,6 +195,7 @@ impl Env {
             desired: self.desired,
             running: self.running,
             pending: self.desired.saturating_sub(self.running),
+            shortage: None,
             deployed: Some(self.live()),
             rollout: self.rollout.clone(),
             instances: (0..self.running)
@@ -234,6 +245,8 @@ impl Env {
                 alarm("p95", "p95 > 500 ms for 3 of 3 min", false),
             ],
             url: Some("http://127.0.0.1:18081/".into()),
+            autoscaler: self.autoscaler.clone(),
+            budget: self.budget.clone(),
         }
     }
 
@@ -265,6 +278,7 @@ impl Env {
         });
         env.observation = Some(Observation {
             at: ago(2),
+            clock_ahead_s: None,
             service: self.service(),
         });
         env.metrics = Some(Metrics {
@@ -340,6 +354,7 @@ pub fn config(name: &str) -> EnvironmentConfig {
         lock: None,
         runbook: None,
         refresh_s: 5,
+        hours_per_month: None,
         extra_bill: Vec::new(),
         platform: PlatformConfig::Ecs(EcsConfig {
             region: "us-east-1".into(),
@@ -482,6 +497,7 @@ pub fn rollback_plan() -> Plan {
             },
             blockers: Vec::new(),
             warnings: vec!["Terraform does not ignore task_definition here: the next apply would bring 1.4.1 back".into()],
+            break_glass: None,
             precondition: serde_json::Value::Null,
             request: serde_json::Value::Null,
             bill_after: None,

@@ -12,6 +12,7 @@ pub mod command;
 pub mod effect;
 pub mod exchange;
 pub mod fixtures;
+mod hangup;
 pub mod message;
 pub mod pictures;
 mod poller;

@@ -17,6 +17,7 @@ use nix::{
 use ratatui::{Terminal, backend::CrosstermBackend, buffer::Buffer, layout::Rect};
 use std::{
     io::{self, BufWriter, Stdout, Write, stdout},
+    mem::ManuallyDrop,
     sync::{
         Once,
         atomic::{AtomicBool, Ordering},
@@ -30,7 +31,9 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The terminal while it is ours. Dropping it gives it back.
 pub struct Session {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    /// Never dropped: ratatui's own clean-up prints where it fails, which is a panic in a terminal
+    /// that is gone. [`give_back`] does all of it.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
 }
 
 impl Session {
@@ -44,7 +47,9 @@ impl Session {
         take()?;
         let writer = BufWriter::with_capacity(WRITE_BYTES, stdout());
         let terminal = Terminal::new(CrosstermBackend::new(writer)).inspect_err(|_| give_back())?;
-        Ok(Self { terminal })
+        Ok(Self {
+            terminal: ManuallyDrop::new(terminal),
+        })
     }
 
     /// Its size in columns and rows.

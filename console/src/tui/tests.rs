@@ -12,7 +12,7 @@ use super::{
     view,
 };
 use crate::{
-    model::{Health, RawLogEvent, RolloutOutcome, RunOutcome},
+    model::{Autoscaler, DisruptionBudget, Health, RawLogEvent, RolloutOutcome, RunOutcome},
     operate::Gate,
     platform::PlatformError,
     tui::{effect::Effect, exchange::releases::ReleasesReply},
@@ -246,6 +246,49 @@ fn service_with_a_deployment_in_progress() {
 }
 
 #[test]
+fn service_whose_autoscaler_has_no_metrics_and_whose_budget_is_used_up() {
+    let mut state = app(fixtures::world());
+    let autoscaler = Autoscaler {
+        name: "api".into(),
+        min: 2,
+        max: 10,
+        current: Some(3),
+        desired: None,
+        measures: vec!["cpu ? of 80 %".into()],
+        trouble: Some("FailedGetResourceMetric: the HPA was unable to compute the replica count: unable to fetch metrics from resource metrics API".into()),
+        limit: None,
+    };
+    let budget = DisruptionBudget {
+        name: "api".into(),
+        rule: "min available 3".into(),
+        healthy: 3,
+        needed: 3,
+        allowed: 0,
+        trouble: None,
+    };
+    state.world.environments[2] = fixtures::Env::new("prod")
+        .tasks(3, 3)
+        .kept(autoscaler, budget)
+        .build();
+    select(&mut state, 2);
+    show(
+        &mut state,
+        Screen::Service(ServiceState::new("prod".into())),
+    );
+    snapshots("service_kept", &mut state);
+}
+
+#[test]
+fn a_clock_that_is_off_is_said_beside_what_it_puts_wrong() {
+    let mut world = fixtures::world();
+    let seen = world.environments[0].observation.as_mut().unwrap();
+    seen.clock_ahead_s = Some(600);
+    let mut state = app(world);
+    let shown = draw(&mut state, (120, 36));
+    assert!(shown.contains("clock is 10 m ahead of"), "{shown}");
+}
+
+#[test]
 fn service_that_was_never_seen() {
     let mut world = fixtures::world();
     world.environments[0] = super::state::EnvironmentState::new(Arc::new(fixtures::config("dev")));
@@ -260,6 +303,18 @@ fn service_that_was_never_seen() {
     let mut state = app(world);
     press(&mut state, KeyCode::Enter);
     insta::assert_snapshot!("service_unreachable", draw(&mut state, (80, 24)));
+}
+
+#[test]
+fn a_rollout_tells_the_platforms_own_step_and_what_holds_it_up() {
+    let mut run = fixtures::run_in_progress();
+    let progress = run.state.progress.as_mut().unwrap();
+    progress.platform_stage =
+        Some("helm revision 4, a rollback to 1: deployed; the pods follow".into());
+    progress.record.reason = Some("api-6c9f8d6b5-x2x4z: ImagePullBackOff: Back-off pulling image \"registry.example/api:1.4.0\"".into());
+    progress.breaker = None;
+    let mut state = rollout_screen(run);
+    insta::assert_snapshot!("rollout_stuck", draw(&mut state, (120, 36)));
 }
 
 fn rollout_screen(run: RunView) -> AppState {
@@ -393,6 +448,8 @@ fn the_deploy_picker_tells_how_each_release_fared() {
         ReleasesReply::List(Ok((fixtures::releases(), rollouts))),
     )));
     snapshots("picker", &mut state);
+    type_text(&mut state, "never-ready");
+    insta::assert_snapshot!("picker_unlisted", draw(&mut state, (80, 24)));
 }
 
 #[test]

@@ -48,6 +48,18 @@ fn the_sentence_names_the_rollout_that_came_just_before() {
 }
 
 #[test]
+fn errors_are_told_with_why_some_tasks_do_not_run() {
+    let mut observation = observation(2, "1.4.1");
+    observation.service.running = 1;
+    observation.service.shortage = Some("task 3fa1b2 ended: exit 137".to_owned());
+    let judged = judge(&observation, &errors_since(-7, 7.9), &out_before(20));
+    assert_eq!(
+        judged.sentence,
+        "5xx 7.9 % since 13:53; task 3fa1b2 ended: exit 137 — began 20 s after 1.4.1 went out"
+    );
+}
+
+#[test]
 fn nothing_is_blamed_when_no_deploy_preceded() {
     let past = [rollout(1, "1.4.0", -8640)];
     let judged = judge(&observation(1, "1.4.0"), &errors_since(-7, 7.9), &past);
@@ -336,11 +348,47 @@ fn a_rollout_that_does_not_get_healthy_is_the_symptom_and_the_cause() {
 }
 
 #[test]
+fn what_holds_a_rollout_up_is_said_and_one_that_failed_and_stays_is_no_change_going_on() {
+    let mut observation = observation(2, "1.6.0");
+    let mut record = rollout(2, "1.6.0", -2).coming_from(1).ended(InProgress);
+    record.reason = Some("api-2 is not ready: its probe fails".to_owned());
+    let mut progress = progress_of(record);
+    progress.ours.failed = 1;
+    progress.others = vec![RolloutSide {
+        release: Some("1.4.0".to_owned()),
+        revision: revision(1),
+        in_service: 4,
+        ..progress.ours.clone()
+    }];
+    observation.service.rollout = Some(progress.clone());
+    let judged = judge(&observation, &Metrics::default(), &[]);
+    assert_eq!(
+        judged.sentence,
+        "1.6.0 does not become healthy: 1 failure; 1.4.0 keeps serving; api-2 is not ready: its probe fails"
+    );
+    progress.record.outcome = Failed;
+    observation.service.rollout = Some(progress);
+    let judged = judge(&observation, &Metrics::default(), &[]);
+    assert_eq!(
+        judged.sentence,
+        "1.6.0 failed; 1.4.0 keeps serving; api-2 is not ready: its probe fails"
+    );
+    assert_eq!(judged.health, Health::Degraded);
+}
+
+#[test]
 fn fewer_tasks_than_wanted_without_a_rollout_is_a_symptom() {
     let mut observation = observation(1, "1.4.0");
     observation.service.running = 3;
     let judged = judge(&observation, &Metrics::default(), &[]);
     assert_eq!(judged.sentence, "3 of 4 tasks run");
+    observation.service.shortage = Some("pods cannot be created: exceeded quota".to_owned());
+    let judged = judge(&observation, &Metrics::default(), &[]);
+    assert_eq!(
+        judged.sentence,
+        "3 of 4 tasks run; pods cannot be created: exceeded quota"
+    );
+    observation.service.shortage = None;
     observation.service.running = 0;
     let judged = judge(&observation, &Metrics::default(), &[]);
     assert_eq!(judged.health, Health::Down);

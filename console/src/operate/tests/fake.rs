@@ -37,12 +37,16 @@ pub struct Script {
     pub releases: Vec<Release>,
     pub account: String,
     pub blockers: Vec<crate::model::Blocker>,
+    /// Why every change takes a reason.
+    pub break_glass: Option<String>,
     /// Revisions whose document equals what runs.
     pub same_as_running: Vec<RevisionId>,
     pub sending: Sending,
     /// What is answered to progress, one after the other; the last stays.
     pub progress: VecDeque<Result<RolloutOutcome, PlatformError>>,
     pub progress_reason: Option<String>,
+    /// What progress calls ours and the others, where a story is about that.
+    pub sides: Option<(RolloutSide, RolloutSide)>,
     /// What a run left as its mark.
     pub marks: Vec<(RunId, RolloutTicket)>,
     /// What came with each change that was prepared.
@@ -99,10 +103,12 @@ impl FakePlatform {
                 releases,
                 account: "123456789012".to_owned(),
                 blockers: Vec::new(),
+                break_glass: None,
                 same_as_running: Vec::new(),
                 sending: Sending::Taken,
                 progress: VecDeque::from([Ok(RolloutOutcome::Succeeded)]),
                 progress_reason: None,
+                sides: None,
                 marks: Vec::new(),
                 notes: Vec::new(),
                 sent: Vec::new(),
@@ -264,6 +270,7 @@ impl Platform for FakePlatform {
             diff: DocumentDiff { lines },
             blockers: script.blockers.clone(),
             warnings: Vec::new(),
+            break_glass: script.break_glass.clone(),
             precondition: serde_json::json!({"world": "as planned"}),
             request: serde_json::json!({"password": "hunter2-not-for-the-disk"}),
             bill_after: None,
@@ -308,7 +315,7 @@ impl Platform for FakePlatform {
             _ => script.progress.pop_front().unwrap(),
         };
         let outcome = next?;
-        Ok(progress_of(RolloutRecord {
+        let mut progress = progress_of(RolloutRecord {
             inferred: false,
             id: ticket.rollout.clone().unwrap(),
             from: None,
@@ -321,7 +328,11 @@ impl Platform for FakePlatform {
             reason: script.progress_reason.clone(),
             alarms: Vec::new(),
             author: Some(author("ana")),
-        }))
+        });
+        if let Some((ours, other)) = script.sides.clone() {
+            (progress.ours, progress.others) = (ours, vec![other]);
+        }
+        Ok(progress)
     }
 
     async fn find_run(

@@ -173,12 +173,24 @@ async fn a_freeze_passes_only_with_a_reason_and_the_reason_is_recorded() {
         typed_name: None,
     };
     console.execute(plan.clone(), empty).await.unwrap_err();
-    let reasoned = Confirmation {
-        yes: true,
-        break_glass: Some("checkout is down".to_owned()),
-        typed_name: None,
-    };
-    let run = console.execute(plan, reasoned).await.unwrap();
+    let run = console.execute(plan, reasoned()).await.unwrap();
+    let id = run.id.clone();
+    outcome(run).await;
+    let record = console.store.run(&id).await.unwrap().unwrap();
+    assert_eq!(record.break_glass.as_deref(), Some("checkout is down"));
+}
+
+#[tokio::test]
+async fn a_way_that_the_platform_calls_break_glass_takes_a_reason_and_nothing_is_sent_without() {
+    let home = tempfile::tempdir().unwrap();
+    let platform = FakePlatform::running(2, "1.4.1", past());
+    platform.script().break_glass = Some("Helm's record stays as it is".to_owned());
+    let console = Console::open_with(home.path(), &platform, |_| {}).await;
+    let plan = console.roll_back().await.unwrap();
+    let refused = console.execute(plan.clone(), yes()).await.unwrap_err();
+    assert!(refused.to_string().contains("Helm's record"), "{refused}");
+    assert_eq!(platform.sent(), []);
+    let run = console.execute(plan, reasoned()).await.unwrap();
     let id = run.id.clone();
     outcome(run).await;
     let record = console.store.run(&id).await.unwrap().unwrap();
@@ -195,11 +207,7 @@ async fn a_broken_glass_still_takes_the_name_where_the_guard_asks_for_it() {
     })
     .await;
     let plan = console.roll_back().await.unwrap();
-    let mut confirmation = Confirmation {
-        yes: true,
-        break_glass: Some("checkout is down".to_owned()),
-        typed_name: None,
-    };
+    let mut confirmation = reasoned();
     console
         .execute(plan.clone(), confirmation.clone())
         .await

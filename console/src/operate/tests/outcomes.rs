@@ -2,7 +2,7 @@
 
 use super::{fake::*, world::*};
 use crate::{
-    model::{Action, Change, RolloutOutcome::*, RunOutcome, StageState, Verdict},
+    model::{Action, Change, RolloutOutcome::*, RolloutSide, RunOutcome, StageState, Verdict},
     operate::RunOptions,
     platform::PlatformError,
     store::HistoryQuery,
@@ -163,6 +163,36 @@ async fn rolling_back_in_flight_stops_the_rollout_and_going_back_is_done() {
         (judged[0].revision.clone(), judged[0].verdict),
         (revision(2), Verdict::Stopped)
     );
+}
+
+#[tokio::test]
+async fn going_back_in_flight_counts_the_side_that_comes_back_whichever_the_platform_calls_ours() {
+    let side = |number, healthy, failed| RolloutSide {
+        revision: revision(number),
+        release: None,
+        desired: healthy,
+        running: healthy,
+        pending: 0,
+        in_service: healthy,
+        draining: 0,
+        failed,
+    };
+    let (back, stopped) = (side(1, 4, 0), side(2, 0, 1));
+    let as_ecs = (stopped.clone(), back.clone());
+    let as_kubernetes = (back, stopped);
+    for sides in [as_ecs, as_kubernetes] {
+        let home = tempfile::tempdir().unwrap();
+        let platform = FakePlatform::running(1, "1.4.0", vec![rollout(1, "1.4.0", -600)]);
+        platform.rolls_out(rollout(2, "1.6.1", -1).coming_from(1).ended(InProgress));
+        platform.then([Ok(RolledBack)]);
+        platform.script().sides = Some(sides);
+        let console = Console::open(home.path(), &platform).await;
+        let plan = console.roll_back().await.unwrap();
+        let run = console.execute(plan, yes()).await.unwrap();
+        let state = ended(run).await;
+        let arrival = state.stages.iter().find(|stage| stage.name == "new tasks");
+        assert_eq!(arrival.unwrap().detail.as_deref(), Some("4/4 healthy"));
+    }
 }
 
 #[tokio::test]

@@ -96,6 +96,7 @@ impl RolloutStory for RolloutRecord {
 /// A healthy service with four tasks that runs that revision.
 pub fn observation(number: u32, release: &str) -> Observation {
     Observation {
+        clock_ahead_s: None,
         at: now(),
         service: Service {
             name: ServiceName::from("api"),
@@ -118,6 +119,9 @@ pub fn observation(number: u32, release: &str) -> Observation {
             events: Vec::new(),
             alarms: Vec::new(),
             url: None,
+            autoscaler: None,
+            budget: None,
+            shortage: None,
         },
     }
 }
@@ -288,6 +292,14 @@ pub fn yes() -> Confirmation {
     Confirmation {
         yes: true,
         ..Confirmation::default()
+    }
+}
+
+/// A yes with the glass broken.
+pub fn reasoned() -> Confirmation {
+    Confirmation {
+        break_glass: Some("checkout is down".to_owned()),
+        ..yes()
     }
 }
 

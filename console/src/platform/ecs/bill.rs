@@ -8,7 +8,7 @@ use super::{
     task_definition::TaskDefinition,
 };
 use crate::{
-    model::{Architecture, BillLine, BillOfResources, RevisionId, Schedule},
+    model::{Architecture, BillLine, BillOfResources, RevisionId},
     platform::PlatformError,
 };
 use aws_sdk_ecs::types::Service;
@@ -59,11 +59,14 @@ impl EcsPlatform {
             tags: Default::default(),
         };
         let mut lines = compute(service, &definition, desired);
+        for line in &mut lines {
+            line.schedule = self.environment.schedule();
+        }
         lines.extend(addresses(service, &balancers, desired));
         lines.extend(balancing(&balancers, &rates));
         lines.extend(logging(&rates));
         if rates.alarms > 0 {
-            lines.push(line(
+            lines.push(BillLine::always(
                 format!("CloudWatch alarms, {}", rates.alarms),
                 "cw.alarm.standard",
                 quantity(rates.alarms),
@@ -72,21 +75,14 @@ impl EcsPlatform {
         }
         let secrets = secrets(document);
         if secrets > 0 {
-            lines.push(line(
+            lines.push(BillLine::always(
                 format!("Secrets, {secrets}"),
                 "secret",
                 quantity(secrets),
                 "task definition",
             ));
         }
-        lines.extend(self.environment.extra_bill.iter().map(|extra| {
-            BillLine {
-                schedule: extra
-                    .hours_per_month
-                    .map_or(Schedule::Always, Schedule::HoursPerMonth),
-                ..line(extra.what.clone(), &extra.sku, extra.quantity, "configured")
-            }
-        }));
+        lines.extend(self.environment.extra_lines());
         Ok(BillOfResources {
             region: if self.config.local {
                 "us-east-1".to_owned()
@@ -106,7 +102,7 @@ impl EcsPlatform {
 fn compute(service: &Service, definition: &TaskDefinition, desired: u32) -> Vec<BillLine> {
     if !runs_on_fargate(service) {
         // Instances are billed whether or not tasks run on them, and are not the service's alone.
-        return vec![line(
+        return vec![BillLine::always(
             format!("container instances behind {desired} tasks"),
             "ecs.container-instances",
             f64::from(desired),
@@ -114,7 +110,7 @@ fn compute(service: &Service, definition: &TaskDefinition, desired: u32) -> Vec<
         )];
     }
     let (Some(cpu), Some(memory)) = (definition.cpu_units(), definition.memory_mib()) else {
-        return vec![line(
+        return vec![BillLine::always(
             format!("Fargate tasks of unknown size, {desired}"),
             "fargate.unknown",
             f64::from(desired),
@@ -136,7 +132,7 @@ fn compute(service: &Service, definition: &TaskDefinition, desired: u32) -> Vec<
             continue;
         }
         for (what, sku, size) in [("vCPU", "vcpu", vcpu), ("GB memory", "gb", gb)] {
-            lines.push(line(
+            lines.push(BillLine::always(
                 format!("{name} {what}, {tasks} × {size}"),
                 &format!("fargate.linux.{architecture}.{sku}{suffix}"),
                 f64::from(tasks) * size,
@@ -146,7 +142,7 @@ fn compute(service: &Service, definition: &TaskDefinition, desired: u32) -> Vec<
     }
     let over = definition.ephemeral_gib() - 20.0;
     if over > 0.0 && desired > 0 {
-        lines.push(line(
+        lines.push(BillLine::always(
             format!("Fargate storage over 20 GB, {desired} × {over}"),
             "fargate.ephemeral.over20gb",
             f64::from(desired) * over,
@@ -206,7 +202,7 @@ fn addresses(service: &Service, balancers: &Balancers, desired: u32) -> Vec<Bill
         .and_then(|vpc| vpc.assign_public_ip())
         .is_some_and(|assign| assign.as_str() == "ENABLED");
     if public_tasks && desired > 0 {
-        lines.push(line(
+        lines.push(BillLine::always(
             format!("public IPv4 of tasks, {desired}"),
             "ipv4.public",
             f64::from(desired),
@@ -218,7 +214,7 @@ fn addresses(service: &Service, balancers: &Balancers, desired: u32) -> Vec<Bill
         .iter()
         .filter(|balancer| balancer.internet_facing && balancer.zones > 0)
     {
-        lines.push(line(
+        lines.push(BillLine::always(
             format!(
                 "public IPv4 of {}, {} zones{}",
                 balancer.name,
@@ -241,7 +237,7 @@ fn balancing(balancers: &Balancers, rates: &Rates) -> Vec<BillLine> {
             "network" => "nlb",
             _ => "gwlb",
         };
-        lines.push(line(
+        lines.push(BillLine::always(
             format!(
                 "load balancer {}{}",
                 balancer.name,
@@ -252,7 +248,7 @@ fn balancing(balancers: &Balancers, rates: &Rates) -> Vec<BillLine> {
             "DescribeLoadBalancers",
         ));
         if let (Some((lcus, basis)), "alb") = (&rates.lcus, kind) {
-            lines.push(line(
+            lines.push(BillLine::always(
                 format!("load balancer {} capacity units", balancer.name),
                 "alb.lcu",
                 *lcus,
@@ -267,7 +263,7 @@ fn logging(rates: &Rates) -> Vec<BillLine> {
     let mut lines = Vec::new();
     if let Some((bytes, basis)) = &rates.log_bytes_per_second {
         let gb = bytes * SECONDS_PER_MONTH / GIB;
-        lines.push(line(
+        lines.push(BillLine::always(
             format!("logs taken in, {gb:.2} GB a month"),
             "cw.logs.ingest",
             gb,
@@ -276,7 +272,7 @@ fn logging(rates: &Rates) -> Vec<BillLine> {
     }
     if let Some(bytes) = rates.log_bytes_stored {
         let gb = bytes / GIB;
-        lines.push(line(
+        lines.push(BillLine::always(
             format!("logs kept, {gb:.2} GB"),
             "cw.logs.store",
             gb,
@@ -309,16 +305,6 @@ fn shared(target_groups: usize) -> String {
         format!(", shared by {target_groups}")
     } else {
         String::new()
-    }
-}
-
-fn line(what: String, sku: &str, quantity: f64, basis: &str) -> BillLine {
-    BillLine {
-        what,
-        sku: sku.to_owned(),
-        quantity,
-        schedule: Schedule::Always,
-        basis: basis.to_owned(),
     }
 }
 

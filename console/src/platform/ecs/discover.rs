@@ -49,6 +49,7 @@ pub async fn discover_with(seed: &EcsConfig) -> Result<Vec<EcsConfig>, PlatformE
         lock: None,
         runbook: None,
         refresh_s: 5,
+        hours_per_month: None,
         extra_bill: Vec::new(),
         platform: PlatformConfig::Ecs(seed.clone()),
     })?;

@@ -28,6 +28,7 @@ mod request;
 mod rollout_view;
 mod service;
 mod session;
+mod shortage;
 mod task_definition;
 mod tasks;
 mod time;

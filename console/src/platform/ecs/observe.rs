@@ -6,6 +6,7 @@ use super::{
     metrics::TaskUse,
     rollout_view::{self, Scene},
     service::{self, count},
+    shortage,
     task_definition::TaskDefinition,
     tasks::TaskView,
     text::clean,
@@ -72,7 +73,10 @@ impl EcsPlatform {
                 )
             })
             .collect();
+        let shortage = shortage::why(&world.service, &stopped);
         Ok(Observation {
+            // AWS refuses what is signed by a clock that is far off.
+            clock_ahead_s: None,
             at,
             service: ServiceModel {
                 name: ServiceName::new(clean(&self.config.service)),
@@ -88,6 +92,9 @@ impl EcsPlatform {
                 targets: world.targets,
                 alarms: world.alarms,
                 url: balancers.url.clone(),
+                autoscaler: None,
+                budget: None,
+                shortage,
             },
         })
     }

@@ -59,6 +59,7 @@ impl EcsPlatform {
             diff: draft.diff,
             blockers: draft.blockers,
             warnings: draft.warnings,
+            break_glass: draft.break_glass,
             precondition: serde_json::to_value(precondition).unwrap_or_default(),
             request: pack(&draft.request),
             bill_after,

@@ -161,7 +161,11 @@ pub fn record_without_history(
         finished_at: super::time::timestamp(deployment.updated_at())
             .filter(|_| !outcome.is_in_progress()),
         outcome,
-        reason: deployment.rollout_state_reason().map(super::text::clean),
+        // While it goes on this says no more than that ("… in progress.").
+        reason: deployment
+            .rollout_state_reason()
+            .filter(|_| !outcome.is_in_progress())
+            .map(super::text::clean),
         alarms: Vec::new(),
         author: None,
     }

@@ -1,12 +1,22 @@
-//! The bill of resources: the share of nodes that the requests take.
+//! The bill of resources: the share of nodes that the requests take, what of their idle part falls to
+//! it, load balancers, volumes, the control plane.
 
-use super::{KubernetesPlatform, scene::Scene, template};
-use crate::{
-    model::{BillLine, BillOfResources, Schedule},
-    platform::{PlatformError, kubernetes::scene::tolerate},
+mod balancers;
+mod idle;
+mod volumes;
+
+use super::{
+    KubernetesPlatform,
+    scene::{Scene, tolerate},
+    template,
 };
+use crate::{
+    model::{BillLine, BillOfResources},
+    platform::PlatformError,
+};
+use idle::borne;
 use k8s_openapi::{
-    api::core::v1::{Node, PodTemplateSpec},
+    api::core::v1::{Node, PodSpec, PodTemplateSpec},
     apimachinery::pkg::api::resource::Quantity,
 };
 use kube::{Api, api::ListParams};
@@ -42,58 +52,25 @@ impl KubernetesPlatform {
             .iter()
             .find(|node| node.metadata.name == own)
             .or(nodes.first());
-        let (cpu, gib) = requests(template);
-        let replicas = f64::from(desired);
-        let mut lines = Vec::new();
-        let kind = node.and_then(|node| node.metadata.labels.as_ref()?.get(INSTANCE_TYPE).cloned());
-        match node
-            .map(size)
-            .filter(|(cpus, memory)| *cpus > 0.0 && *memory > 0.0)
-        {
-            _ if cpu == 0.0 && gib == 0.0 => lines.push(BillLine {
-                what: format!("pods without requests, {desired}"),
-                sku: "kubernetes.no-requests".to_owned(),
-                quantity: replicas,
-                schedule: Schedule::Always,
-                basis: "pod template: it requests nothing, so no share of a node is its own"
-                    .to_owned(),
-            }),
-            Some((cpus, memory)) => {
-                // What is asked for most decides how many pods fit on a node.
-                let share = (cpu / cpus).max(gib / memory);
-                let kind = kind.unwrap_or_else(|| "unknown".to_owned());
-                lines.push(BillLine {
-                    what: format!("share of {kind} nodes, {desired} × {:.1} %", share * 100.0),
-                    sku: format!("ec2.{kind}"),
-                    quantity: replicas * share,
-                    schedule: Schedule::Always,
-                    basis: format!("requests ({cpu} vCPU, {gib:.2} GiB) of what a node offers"),
-                });
-            }
-            None => lines.push(BillLine {
-                what: format!("pods of {cpu} vCPU and {gib:.2} GiB, {desired}"),
-                sku: "kubernetes.unknown-node".to_owned(),
-                quantity: replicas,
-                schedule: Schedule::Always,
-                basis: "requests; the nodes may not be listed".to_owned(),
-            }),
+        let idle = match node {
+            Some(node) => self.idle(&link, node).await?,
+            None => None,
+        };
+        let mut lines = compute(template, desired, node, idle);
+        for line in &mut lines {
+            line.schedule = self.environment.schedule();
         }
+        lines.extend(balancers::lines(&self.entrances(scene).await?));
+        lines.extend(self.volumes(&link, template).await?);
         if link.server.contains(".eks.amazonaws.com") {
-            lines.push(BillLine {
-                what: "EKS control plane, shared by all that runs on the cluster".to_owned(),
-                sku: "eks.cluster".to_owned(),
-                quantity: 1.0,
-                schedule: Schedule::Always,
-                basis: "the API server's address".to_owned(),
-            });
+            lines.push(BillLine::always(
+                "EKS control plane, shared by all that runs on the cluster".to_owned(),
+                "eks.cluster",
+                1.0,
+                "the API server's address",
+            ));
         }
-        lines.extend(self.environment.extra_bill.iter().map(|extra| BillLine {
-            what: extra.what.clone(),
-            sku: extra.sku.clone(),
-            quantity: extra.quantity,
-            schedule: Schedule::Always,
-            basis: "configured".to_owned(),
-        }));
+        lines.extend(self.environment.extra_lines());
         Ok(BillOfResources {
             region: self.config.region.clone(),
             note: None,
@@ -102,15 +79,64 @@ impl KubernetesPlatform {
     }
 }
 
+/// What the pods take of the nodes. `idle`: how much of one nobody asks for, 0–1.
+fn compute(
+    template: &PodTemplateSpec,
+    desired: u32,
+    node: Option<&Node>,
+    idle: Option<f64>,
+) -> Vec<BillLine> {
+    let (cpu, gib) = template.spec.as_ref().map_or((0.0, 0.0), requests);
+    let replicas = f64::from(desired);
+    if cpu == 0.0 && gib == 0.0 {
+        return vec![BillLine::always(
+            format!("pods without requests, {desired}"),
+            "kubernetes.no-requests",
+            replicas,
+            "pod template: it requests nothing, so no share of a node is its own",
+        )];
+    }
+    let Some((node, (cpus, memory))) = node
+        .map(|node| (node, size(node)))
+        .filter(|(_, (cpus, memory))| *cpus > 0.0 && *memory > 0.0)
+    else {
+        return vec![BillLine::always(
+            format!("pods of {cpu} vCPU and {gib:.2} GiB, {desired}"),
+            "kubernetes.unknown-node",
+            replicas,
+            "requests; the nodes may not be listed",
+        )];
+    };
+    let labels = node.metadata.labels.as_ref();
+    let kind = labels.and_then(|labels| labels.get(INSTANCE_TYPE));
+    let kind = kind.map_or("unknown", String::as_str);
+    let sku = format!("ec2.{kind}");
+    // What is asked for most decides how many pods fit on a node.
+    let share = (cpu / cpus).max(gib / memory);
+    let mut lines = vec![BillLine::always(
+        format!("share of {kind} nodes, {desired} × {:.1} %", share * 100.0),
+        &sku,
+        replicas * share,
+        &format!("requests ({cpu} vCPU, {gib:.2} GiB) of what a node offers"),
+    )];
+    if let Some(idle) = idle.filter(|idle| *idle > 0.0) {
+        lines.push(BillLine::always(
+            format!(
+                "idle share of these nodes, {:.0} % asked for by nobody",
+                idle * 100.0
+            ),
+            &sku,
+            replicas * borne(share, idle),
+            "requests of all pods on a node of its pods, borne in proportion",
+        ));
+    }
+    lines
+}
+
 /// vCPUs and GiB that one pod requests; a limit without a request is one (API reference).
-fn requests(template: &PodTemplateSpec) -> (f64, f64) {
-    let containers = template
-        .spec
-        .as_ref()
-        .map(|spec| spec.containers.as_slice());
+fn requests(spec: &PodSpec) -> (f64, f64) {
     let of = |name: &str| -> f64 {
-        containers
-            .unwrap_or_default()
+        spec.containers
             .iter()
             .filter_map(|container| {
                 let resources = container.resources.as_ref()?;

@@ -6,10 +6,10 @@ use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
 use kube::{Api, api::PostParams};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// verb, group, resource, subresource, what for.
-const RIGHTS: [(&str, &str, &str, &str, &str); 12] = [
+const RIGHTS: [(&str, &str, &str, &str, &str); 13] = [
     ("get", "apps", "deployments", "", "look at it"),
     ("list", "apps", "replicasets", "", "know what to go back to"),
     ("list", "", "pods", "", "see instances"),
@@ -50,7 +50,14 @@ const RIGHTS: [(&str, &str, &str, &str, &str); 12] = [
         "autoscaling",
         "horizontalpodautoscalers",
         "",
-        "warn of autoscaling",
+        "tell how it scales",
+    ),
+    (
+        "list",
+        "policy",
+        "poddisruptionbudgets",
+        "",
+        "tell what may be taken away",
     ),
 ];
 
@@ -90,6 +97,19 @@ impl KubernetesPlatform {
                 .is_err()
                 .then(|| "Check namespace and deployment in the configuration".to_owned()),
             took: began.elapsed(),
+        });
+        // The answers before have brought the server's time with them.
+        let ahead_s = self.session.clock.ahead_s();
+        checks.push(Check {
+            name: "clock".to_owned(),
+            ok: ahead_s.is_none(),
+            detail: match ahead_s {
+                None => "as the API server's".to_owned(),
+                Some(ahead) if ahead > 0 => format!("{ahead} s ahead of the API server's"),
+                Some(behind) => format!("{} s behind the API server's", behind.abs()),
+            },
+            remedy: ahead_s.map(|_| "Set this machine's clock by NTP: ages are off".to_owned()),
+            took: Duration::ZERO,
         });
         let api: Api<SelfSubjectAccessReview> = Api::all(link.client.clone());
         for (verb, group, resource, subresource, what_for) in RIGHTS {

@@ -74,13 +74,25 @@ impl KubernetesPlatform {
                 revision,
                 back,
             } => {
-                self.unchanged(&link, &precondition).await?;
-                self.helm_rollback(permit, &link, &release, helm_revision)
+                let now = self.unchanged(&link, &precondition).await?;
+                let made = self
+                    .helm_rollback(permit, &link, &release, helm_revision)
                     .await?;
-                let now = self.deployment(&link).await?;
-                let print = template::fingerprint(&template::of_deployment(&now));
-                let expected = (print == fingerprint).then_some(revision);
-                self.ticket(&now, print, back, expected, sent_at).await
+                let handle = Handle::Helm {
+                    release,
+                    helm_revision: made,
+                    to: helm_revision,
+                    fingerprint,
+                    back,
+                };
+                let desired = now.spec.as_ref().and_then(|spec| spec.replicas);
+                Ok(RolloutTicket {
+                    rollout: None,
+                    revision: Some(RevisionId::from(revision)),
+                    handle: Some(handle.to_text()),
+                    sent_at,
+                    desired: desired.map_or(1, super::scene::count),
+                })
             }
             Request::Scale { desired } => {
                 let none = BTreeMap::new();

@@ -9,9 +9,9 @@ use std::fmt;
 pub enum Owner {
     /// Argo CD, by its tracking annotation or label; the application.
     ArgoCd(String),
-    /// Flux's kustomize-controller; the Kustomization.
+    /// Flux's kustomize-controller; the Kustomization, `name -n namespace`.
     FluxKustomization(String),
-    /// Flux's helm-controller; the HelmRelease.
+    /// Flux's helm-controller; the HelmRelease, `name -n namespace`.
     FluxHelm(String),
 }
 
@@ -58,8 +58,60 @@ pub fn owner_of(metadata: &ObjectMeta) -> Option<Owner> {
     if let Some(application) = label("argocd.argoproj.io/instance") {
         return Some(Owner::ArgoCd(application));
     }
-    if let Some(name) = label("kustomize.toolkit.fluxcd.io/name") {
-        return Some(Owner::FluxKustomization(name));
+    let flux = |controller: &str| {
+        let name = label(&format!("{controller}.toolkit.fluxcd.io/name"))?;
+        let namespace = label(&format!("{controller}.toolkit.fluxcd.io/namespace"));
+        Some(match namespace {
+            Some(namespace) => format!("{name} -n {namespace}"),
+            None => name,
+        })
+    };
+    flux("kustomize")
+        .map(Owner::FluxKustomization)
+        .or_else(|| flux("helm").map(Owner::FluxHelm))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn owner(metadata: Value) -> Option<Owner> {
+        owner_of(&serde_json::from_value(metadata).expect("metadata"))
     }
-    label("helm.toolkit.fluxcd.io/name").map(Owner::FluxHelm)
+
+    #[test]
+    fn each_controller_is_known_by_its_marks_and_says_where_to_go_back_instead() {
+        let back = Change::ToRevision {
+            revision: "api-1".into(),
+        };
+        let tracked = json!({"annotations": {
+            "argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/api"
+        }});
+        let labelled = json!({"labels": {"argocd.argoproj.io/instance": "shop"}});
+        let kustomized = json!({"labels": {
+            "kustomize.toolkit.fluxcd.io/name": "apps",
+            "kustomize.toolkit.fluxcd.io/namespace": "flux-system"
+        }});
+        let released = json!({"labels": {
+            "app.kubernetes.io/managed-by": "Helm",
+            "helm.toolkit.fluxcd.io/name": "shop",
+            "helm.toolkit.fluxcd.io/namespace": "shop"
+        }});
+        for (metadata, words) in [
+            (tracked, "argocd app rollback shop"),
+            (labelled, "argocd app rollback shop"),
+            (kustomized, "flux suspend kustomization apps -n flux-system"),
+            (released, "flux suspend helmrelease shop -n shop"),
+        ] {
+            let owner = owner(metadata).expect("an owner");
+            let way = owner.way_out(&back);
+            assert!(
+                way.contains(words) && way.contains("revert the commit"),
+                "{way}"
+            );
+        }
+        let helms_own = json!({"labels": {"app.kubernetes.io/managed-by": "Helm"}});
+        assert_eq!(owner(helms_own), None);
+    }
 }

@@ -6,6 +6,7 @@ use crate::{
     platform::{LockStore, Permit, PlatformError},
 };
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
@@ -52,9 +53,13 @@ impl LeaseLock {
         self.platform.session.sorted(&operation, error).await
     }
 
+    /// On the wire stand times of the API server's clock: all who take it agree on that one.
     fn lease(&self, record: &LockRecord) -> Result<Lease, PlatformError> {
+        let clock = &self.platform.session.clock;
         let body = LockRecord {
             version: None,
+            taken_at: clock.theirs(record.taken_at),
+            expires_at: clock.theirs(record.expires_at),
             ..record.clone()
         };
         let text = serde_json::to_string(&body).map_err(|error| PlatformError::Other {
@@ -70,7 +75,7 @@ impl LeaseLock {
             },
             spec: Some(LeaseSpec {
                 holder_identity: Some(format!("{} ({})", record.owner.name, record.run)),
-                acquire_time: Some(MicroTime(record.taken_at)),
+                acquire_time: Some(MicroTime(body.taken_at)),
                 lease_duration_seconds: i32::try_from(length_s).ok().filter(|s| *s > 0),
                 ..LeaseSpec::default()
             }),
@@ -89,6 +94,12 @@ impl LeaseLock {
             },
         }
     }
+}
+
+/// Renewals are minutes apart; where clocks differ, a second more or less is nothing.
+fn is_same_end(one: &LockRecord, other: &LockRecord) -> bool {
+    let apart = one.expires_at.duration_since(other.expires_at);
+    apart.abs() <= SignedDuration::from_secs(2)
 }
 
 #[async_trait]
@@ -110,6 +121,9 @@ impl LockStore for LeaseLock {
                 operation: format!("reading the {}", self.place()),
                 cause: format!("it is not a lock record ({error})"),
             })?;
+        let clock = &self.platform.session.clock;
+        record.taken_at = clock.ours(record.taken_at);
+        record.expires_at = clock.ours(record.expires_at);
         record.version = found.metadata.resource_version;
         Ok(Some(record))
     }
@@ -143,9 +157,7 @@ impl LockStore for LeaseLock {
                 let holder = self.read().await.ok().flatten();
                 // A retry after a lost answer finds the lock that it took itself.
                 match &holder {
-                    Some(holder)
-                        if holder.run == record.run && holder.expires_at == record.expires_at =>
-                    {
+                    Some(holder) if holder.run == record.run && is_same_end(holder, record) => {
                         Ok(())
                     }
                     holder => Err(self.taken(holder.as_ref())),

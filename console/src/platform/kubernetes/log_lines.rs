@@ -2,15 +2,61 @@
 //!
 //! `2026-01-02T03:04:05.000000000Z the text`. A line that is too long is cut while it is read, so
 //! that however long it is no more than the bound is held, and it says how long it was. A line
-//! without a time (the kubelet's own words in the middle of a stream) takes that of the line before.
+//! without a time takes that of the line before; where it is the kubelet's word that it cannot read
+//! the log, it is no line of the container.
 
-use crate::{model::LINE_BYTES_MAX, platform::StreamLine};
+use crate::{
+    model::LINE_BYTES_MAX,
+    platform::{PlatformError, StreamLine, text::clean},
+};
 use jiff::Timestamp;
 
 /// Room for the time in front of the text.
 const STAMP_BYTES: usize = 64;
-/// What the kubelet answers, with status 200, for a moment after a crash.
-const NOT_YET: &str = "unable to retrieve container logs";
+/// How the kubelet begins to say, with status 200, that there is no log: for a moment after a
+/// crash, and once the container or its file is removed (`GetContainerLogs` in
+/// kubernetes/pkg/kubelet/kuberuntime, `ReadLogs` in k8s.io/cri-client/pkg/logs).
+const NOT_THERE: [&str; 3] = [
+    "unable to retrieve container logs for ",
+    "failed to try resolving symlinks in path ",
+    "failed to open log file ",
+];
+/// And that it cannot read one that is there, such as for want of open files or of watches.
+const UNREADABLE: [&str; 4] = [
+    "failed to create fsnotify watcher: ",
+    "failed to watch directory ",
+    "failed to seek ",
+    "failed to read log file ",
+];
+
+/// The kubelet's word, instead of lines, that it cannot read a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// As it says it.
+    pub words: String,
+    /// Whether there is no log, or not yet; else it is there and cannot be read.
+    pub is_missing: bool,
+}
+
+impl Refusal {
+    /// What a line without a time says, if it is the kubelet's refusal.
+    fn of(line: &str) -> Option<Self> {
+        let begins = |known: &[&str]| known.iter().any(|begin| line.starts_with(begin));
+        let is_missing = begins(&NOT_THERE);
+        (is_missing || begins(&UNREADABLE)).then(|| Self {
+            words: line.trim_end().to_owned(),
+            is_missing,
+        })
+    }
+
+    /// As trouble in reading that stream.
+    pub fn error(&self, stream: &str) -> PlatformError {
+        PlatformError::Other {
+            operation: format!("reading the log of {stream}"),
+            cause: clean(&self.words),
+        }
+    }
+}
 
 /// Takes bytes and gives lines.
 #[derive(Debug, Default)]
@@ -20,6 +66,7 @@ pub struct LineSplitter {
     /// Its whole length so far.
     open_bytes: usize,
     last_ns: Option<i64>,
+    refusal: Option<Refusal>,
 }
 
 impl LineSplitter {
@@ -39,6 +86,11 @@ impl LineSplitter {
     /// A last line that has no end. A container that is over may have written one.
     pub fn rest(&mut self) -> Option<StreamLine> {
         self.close()
+    }
+
+    /// That the kubelet said it cannot read the log, once.
+    pub fn refusal(&mut self) -> Option<Refusal> {
+        self.refusal.take()
     }
 
     /// Bytes that are held at present.
@@ -67,6 +119,10 @@ impl LineSplitter {
         let (at_ns, text) = match stamped {
             Some((at, text)) => (i64::try_from(at.as_nanosecond()).ok()?, text),
             None => {
+                if let Some(refusal) = Refusal::of(&line) {
+                    self.refusal = Some(refusal);
+                    return None;
+                }
                 let now = || i64::try_from(Timestamp::now().as_nanosecond()).ok();
                 (self.last_ns.or_else(now)?, &*line)
             }
@@ -79,11 +135,6 @@ impl LineSplitter {
         }
         Some(StreamLine { at_ns, text })
     }
-}
-
-/// True for the kubelet's word that a log cannot be read yet: no line of the container.
-pub fn is_not_yet(line: &StreamLine) -> bool {
-    line.text.starts_with(NOT_YET)
 }
 
 #[cfg(test)]
@@ -129,6 +180,36 @@ mod tests {
         assert!(lines[0].text.ends_with("(cut, 10485781 bytes)"));
         assert!(lines[0].text.len() <= LINE_BYTES_MAX);
         assert_eq!(lines[1].text, "next");
+    }
+
+    #[test]
+    fn that_the_kubelet_cannot_read_a_log_is_no_line_of_it() {
+        let refused = |words: &str| {
+            let mut splitter = LineSplitter::default();
+            let lines = splitter.push(b"2026-01-02T03:04:05Z one\n");
+            assert_eq!(texts(&lines), ["one"]);
+            assert!(splitter.push(words.as_bytes()).is_empty());
+            let rest = splitter.rest();
+            (rest.map(|line| line.text), splitter.refusal())
+        };
+        let gone = "failed to try resolving symlinks in path \"/var/log/pods/a/api/0.log\": lstat \
+                    /var/log/pods/a/api/0.log: no such file or directory";
+        let full = "failed to create fsnotify watcher: too many open files";
+        for (words, is_missing) in [
+            (gone, true),
+            (full, false),
+            ("unable to retrieve container logs for containerd://1", true),
+        ] {
+            let words = words.to_owned();
+            let said = refused(&words);
+            assert_eq!(said, (None, Some(Refusal { words, is_missing })));
+        }
+        let (line, refusal) = refused("something else");
+        assert_eq!((line.as_deref(), refusal), (Some("something else"), None));
+        // What a container writes has a time, whatever it says.
+        let mut splitter = LineSplitter::default();
+        let lines = splitter.push(format!("2026-01-02T03:04:05Z {full}\n").as_bytes());
+        assert_eq!((texts(&lines), splitter.refusal()), (vec![full], None));
     }
 
     #[test]

@@ -1,11 +1,8 @@
 //! The logs of the Deployment's containers as streams, followed while they run.
 
-use super::{
-    KubernetesPlatform,
-    log_lines::{LineSplitter, is_not_yet},
-    pods,
-    session::op,
-};
+mod lanes;
+
+use super::{KubernetesPlatform, log_lines::LineSplitter, pods, session::op};
 use crate::platform::{LogSource, LogStreams, OpenLog, PlatformError, StreamLine};
 use futures::{
     AsyncBufRead, AsyncBufReadExt, StreamExt,
@@ -13,20 +10,25 @@ use futures::{
 };
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::{Api, api::LogParams};
-use std::pin::Pin;
+use lanes::Lanes;
+use std::{pin::Pin, sync::Arc};
 
-/// Streams held open at once. Each is a connection to the API server and one on to a kubelet.
+/// Streams held open at once: each costs the API server a connection on to a kubelet.
 const OPEN_MAX: usize = 250;
 
 /// The streams of one Deployment's containers.
 pub struct PodStreams {
     platform: KubernetesPlatform,
+    lanes: Arc<Lanes>,
 }
 
 impl PodStreams {
     /// The streams of that platform's Deployment.
     pub fn new(platform: KubernetesPlatform) -> Self {
-        Self { platform }
+        Self {
+            platform,
+            lanes: Arc::default(),
+        }
     }
 }
 
@@ -46,7 +48,7 @@ impl LogStreams for PodStreams {
                     let now = mirror
                         .pods(&platform)
                         .await
-                        .map(|pods| pods.iter().flat_map(sources).collect());
+                        .map(|pods| pods.iter().flat_map(|pod| sources(pod)).collect());
                     if known.as_ref() != Some(&now) {
                         return Some((now.clone(), (platform, Some(now))));
                     }
@@ -63,8 +65,9 @@ impl LogStreams for PodStreams {
         source: &LogSource,
         how: &OpenLog,
     ) -> BoxStream<'static, Result<Vec<StreamLine>, PlatformError>> {
-        let (platform, source, how) = (self.platform.clone(), source.clone(), *how);
-        stream::once(async move { connect(platform, source, how).await })
+        let (platform, lanes) = (self.platform.clone(), Arc::clone(&self.lanes));
+        let (source, how) = (source.clone(), *how);
+        stream::once(async move { connect(platform, &lanes, source, how).await })
             .flat_map(|opened| match opened {
                 Ok(lines) => lines,
                 Err(error) => stream::iter([Err(error)]).boxed(),
@@ -77,11 +80,13 @@ type Lines = BoxStream<'static, Result<Vec<StreamLine>, PlatformError>>;
 
 async fn connect(
     platform: KubernetesPlatform,
+    lanes: &Lanes,
     source: LogSource,
     how: OpenLog,
 ) -> Result<Lines, PlatformError> {
     let link = platform.session.link().await?;
-    let api: Api<Pod> = Api::namespaced(link.client, &link.namespace);
+    let place = lanes.place(&link)?;
+    let api: Api<Pod> = Api::namespaced(place.client.clone(), &link.namespace);
     let (pod, container) = source
         .stream
         .split_once('/')
@@ -97,11 +102,12 @@ async fn connect(
         ..LogParams::default()
     };
     match api.log_stream(pod, &params).await {
-        Ok(reader) => Ok(lines(
-            Box::pin(reader),
-            source.stream.clone(),
-            source.is_over || how.previous,
-        )),
+        Ok(reader) => {
+            let is_final = source.is_over || how.previous;
+            let lines = lines(Box::pin(reader), source.stream.clone(), is_final);
+            // Held as long as the stream is.
+            Ok(lines.inspect(move |_| _ = &place).boxed())
+        }
         Err(error) => {
             let operation = op("get", "pods/log", pod);
             match platform.session.sorted(&operation, error).await {
@@ -135,6 +141,14 @@ fn lines<R: AsyncBufRead + Send + 'static>(
     };
     stream::unfold(reading, |mut reading| async move {
         loop {
+            if let Some(refusal) = reading.splitter.refusal() {
+                reading.reader = None;
+                if refusal.is_missing && !reading.is_final {
+                    // There will be something to read in a moment; that is no trouble.
+                    return None;
+                }
+                return Some((Err(refusal.error(&reading.stream)), reading));
+            }
             let reader = reading.reader.as_mut()?;
             let (lines, is_end) = match reader.fill_buf().await {
                 Ok([]) => {
@@ -157,18 +171,6 @@ fn lines<R: AsyncBufRead + Send + 'static>(
             };
             if is_end {
                 reading.reader = None;
-            }
-            if let Some(said) = lines.iter().find(|line| is_not_yet(line)) {
-                reading.reader = None;
-                if !reading.is_final {
-                    // There will be something to read in a moment; that is no trouble.
-                    return None;
-                }
-                let error = PlatformError::Other {
-                    operation: format!("reading the log of {}", reading.stream),
-                    cause: super::clean(&said.text),
-                };
-                return Some((Err(error), reading));
             }
             if !lines.is_empty() {
                 return Some((Ok(lines), reading));

@@ -6,12 +6,7 @@
 //! and kube rounds to the nearest (kubernetes#92389), so it is floored here and what is too old is
 //! skipped. The run of a container before its restart is read too, for as long as it is kept.
 
-use super::{
-    KubernetesPlatform,
-    log_lines::{LineSplitter, is_not_yet},
-    pods,
-    session::op,
-};
+use super::{KubernetesPlatform, log_lines::LineSplitter, pods, session::op};
 use crate::{
     model::RawLogEvent,
     platform::{LogPages, Page, PageRequest, PlatformError, StreamLine},
@@ -101,12 +96,16 @@ impl PodLogs {
                 splitter.push(bytes)
             };
             reader.consume_unpin(count);
-            for line in lines.into_iter().filter(|line| !is_not_yet(line)) {
+            for line in lines {
                 let event = numbers.event(line, &source);
                 if wants.takes(&event) {
                     bytes_left = bytes_left.saturating_sub(event.message.len());
                     read.events.push(event);
                 }
+            }
+            // One that is missing has nothing to read.
+            if let Some(refusal) = splitter.refusal().filter(|refusal| !refusal.is_missing) {
+                return Err(refusal.error(&format!("{}/{}", source.pod, source.container)));
             }
             if count == 0 {
                 return Ok(read);
@@ -167,7 +166,7 @@ impl LogPages for PodLogs {
         let sources: Vec<Source> = scene
             .pods
             .iter()
-            .flat_map(sources)
+            .flat_map(|pod| sources(pod))
             .filter(|source| {
                 let name = format!("{}/{}", source.pod, source.container);
                 request.streams.is_empty() || request.streams.contains(&name)
@@ -268,7 +267,10 @@ fn sources(pod: &Pod) -> Vec<Source> {
             run: container.restart_count,
             previous: false,
         };
-        if container.restart_count > 0 {
+        // While it waits to be started again, "previous" and "current" are the same run.
+        let state = container.state.as_ref();
+        let waits = state.is_some_and(|state| state.waiting.is_some());
+        if container.restart_count > 0 && !waits {
             all.push(Source {
                 run: container.restart_count - 1,
                 previous: true,
@@ -319,6 +321,28 @@ mod tests {
             run: 0,
             previous: false,
         }
+    }
+
+    fn runs(state: serde_json::Value) -> Vec<(i32, bool)> {
+        let pod = serde_json::json!({"metadata": {"name": "api-1", "uid": "u"}, "status": {
+            "containerStatuses": [{
+                "name": "api", "image": "api:1", "imageID": "", "ready": false, "restartCount": 2,
+                "state": state
+            }]
+        }});
+        let pod: Pod = serde_json::from_value(pod).expect("a pod");
+        sources(&pod)
+            .into_iter()
+            .map(|source| (source.run, source.previous))
+            .collect()
+    }
+
+    #[test]
+    fn the_last_run_of_a_container_that_waits_to_be_started_again_is_read_once() {
+        let runs_while = |state: &str| runs(serde_json::json!({state: {"exitCode": 1}}));
+        assert_eq!(runs_while("running"), [(1, true), (2, false)]);
+        assert_eq!(runs_while("terminated"), [(1, true), (2, false)]);
+        assert_eq!(runs_while("waiting"), [(2, false)]);
     }
 
     #[test]

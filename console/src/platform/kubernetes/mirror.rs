@@ -54,6 +54,9 @@ const EVENTS_MAX: usize = 1_000;
 /// A reader that waits for a change looks again after so long: a watch may be broken.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 
+/// Whoever goes through all pods at each change does so this often at most.
+const SWARM: Duration = Duration::from_millis(100);
+
 /// The watches of one Deployment. They run from the first look until it is dropped.
 pub struct Mirror {
     session: Arc<Session>,
@@ -97,14 +100,17 @@ struct Book {
 pub struct Changes(watch::Receiver<u64>);
 
 impl Changes {
-    /// Waits for a change, or for a while.
+    /// Waits for a change, or for a while. Changes come in swarms: one word for each.
     pub async fn changed(&mut self) {
         let Ok(changed) = timeout(LOOK_AGAIN, self.0.changed()).await else {
             return;
         };
         if changed.is_err() {
             sleep(LOOK_AGAIN).await;
+            return;
         }
+        sleep(SWARM).await;
+        self.0.mark_unchanged();
     }
 }
 
@@ -129,7 +135,7 @@ impl Mirror {
         platform: &KubernetesPlatform,
         link: &Link,
         deployment: &Deployment,
-    ) -> Result<(Vec<ReplicaSet>, Vec<Pod>, Vec<Event>), PlatformError> {
+    ) -> Result<(Vec<ReplicaSet>, Vec<Arc<Pod>>, Vec<Event>), PlatformError> {
         let watches = self.watch(link, deployment);
         let deadline = Instant::now() + READY_WITHIN;
         let [sets_ready, pods_ready, events_ready] = [
@@ -145,10 +151,11 @@ impl Mirror {
             platform.list(&api, "replicasets", &selected).await?
         };
         let pods = if pods_ready {
-            owned(&watches.pods.0)
+            watches.pods.0.state()
         } else {
             let api = Api::namespaced(link.client.clone(), &link.namespace);
-            platform.list(&api, "pods", &selected).await?
+            let listed = platform.list(&api, "pods", &selected).await?;
+            listed.into_iter().map(Arc::new).collect()
         };
         let events = if events_ready {
             let book = watches.events.0.lock();
@@ -161,7 +168,10 @@ impl Mirror {
     }
 
     /// The Deployment's pods. Asks the API server only when the watch is not in step.
-    pub async fn pods(&self, platform: &KubernetesPlatform) -> Result<Vec<Pod>, PlatformError> {
+    pub async fn pods(
+        &self,
+        platform: &KubernetesPlatform,
+    ) -> Result<Vec<Arc<Pod>>, PlatformError> {
         let running = || {
             let running = self.running.lock();
             running.unwrap_or_else(PoisonError::into_inner).clone()
@@ -169,17 +179,18 @@ impl Mirror {
         if let Some(watches) = running()
             && *watches.pods.1.borrow() == Step::Current
         {
-            return Ok(owned(&watches.pods.0));
+            return Ok(watches.pods.0.state());
         }
         let link = self.session.link().await?;
         let deployment = platform.deployment(&link).await?;
         let watches = self.watch(&link, &deployment);
         if is_in_step(&watches.pods.1, Instant::now() + READY_WITHIN).await {
-            return Ok(owned(&watches.pods.0));
+            return Ok(watches.pods.0.state());
         }
         let selected = ListParams::default().labels(&watches.subject.selector);
         let api = Api::namespaced(link.client.clone(), &link.namespace);
-        platform.list(&api, "pods", &selected).await
+        let listed = platform.list(&api, "pods", &selected).await?;
+        Ok(listed.into_iter().map(Arc::new).collect())
     }
 
     /// The watches for that Deployment over that link, started if need be.

@@ -1,17 +1,23 @@
 //! Environments on Kubernetes: one Deployment each, its own or a Helm release's.
 
 mod annotations;
+mod autoscaler;
 mod bill;
+mod budget;
 mod checks;
+mod clock;
 mod errors;
 mod execute;
 mod find_run;
 mod gitops;
 mod helm;
+mod helm_program;
+mod helm_run;
 mod lock;
 mod log_lines;
 mod log_stream;
 mod logs;
+mod memo;
 mod mirror;
 mod observe;
 mod pods;
@@ -24,6 +30,7 @@ mod scene;
 mod session;
 mod surroundings;
 mod template;
+mod usage;
 mod wire_guard;
 
 use super::{
@@ -33,20 +40,31 @@ use super::{
 use crate::{
     config::{EnvironmentConfig, KubernetesConfig},
     model::{
-        BillOfResources, Caller, Change, Metrics, Observation, Prepared, Release, ReleaseRef,
-        Revision, RevisionId, RolloutProgress, RolloutRecord, RolloutTicket, RunId, Window,
+        Autoscaler, BillOfResources, Caller, Change, DisruptionBudget, Metrics, Observation,
+        Prepared, Release, ReleaseRef, Revision, RevisionId, RolloutProgress, RolloutRecord,
+        RolloutTicket, RunId, Window,
     },
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{Api, api::PostParams};
+use memo::Memo;
 use mirror::Mirror;
 use session::{Session, op};
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-/// When the URL was asked for, and what it was.
-type Asked = (tokio::time::Instant, Option<String>);
+/// Where users come in seldom changes.
+const URL_KEPT: Duration = Duration::from_secs(60);
+/// Autoscalers look every 15 s (kube-controller-manager, `--horizontal-pod-autoscaler-sync-period`);
+/// a budget is counted anew with every pod.
+const RULES_KEPT: Duration = Duration::from_secs(5);
+
+/// Autoscaler and disruption budget.
+type Rules = (Option<Autoscaler>, Option<DisruptionBudget>);
 
 /// One Deployment. Cheap to clone: clones share the connection.
 #[derive(Clone)]
@@ -57,9 +75,12 @@ pub struct KubernetesPlatform {
     session: Arc<Session>,
     /// The Deployment's name, where it was found by its Helm release.
     found: Arc<OnceLock<String>>,
+    /// What a container that crashed said last, for the moments in which the kubelet cannot tell.
+    last_words: Arc<progress::LastWords>,
     mirror: Arc<Mirror>,
-    /// Where users reach it, and when that was asked.
-    asked: Arc<tokio::sync::Mutex<Option<Asked>>>,
+    urls: Arc<Memo<Option<String>>>,
+    rules: Arc<Memo<Rules>>,
+    helms: Arc<helm_run::Helms>,
 }
 
 impl KubernetesPlatform {
@@ -76,7 +97,9 @@ impl KubernetesPlatform {
         let session = Arc::new(Session::new(config.clone()));
         Ok(Arc::new(Self {
             mirror: Arc::new(Mirror::new(session.clone())),
-            asked: Arc::default(),
+            urls: Arc::new(Memo::new(URL_KEPT)),
+            rules: Arc::new(Memo::new(RULES_KEPT)),
+            helms: Arc::default(),
             capabilities: Arc::new(Capabilities {
                 label: "kubernetes".to_owned(),
                 region: config.region.clone(),
@@ -87,6 +110,7 @@ impl KubernetesPlatform {
             session,
             environment: Arc::new(environment.clone()),
             found: Arc::new(OnceLock::new()),
+            last_words: Arc::default(),
             config,
         }))
     }

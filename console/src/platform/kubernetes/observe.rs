@@ -15,7 +15,15 @@ impl KubernetesPlatform {
         let progress = self.progress_of(&scene).await;
         let link = self.session.link().await?;
         let mut instances = self.instances(&scene);
-        let (usage, url) = futures::join!(self.usage(&scene), self.url(&scene));
+        let (usage, url, (autoscaler, budget)) = futures::join!(
+            self.usage(&scene),
+            self.urls.get(self.url(&scene)),
+            self.rules.get(async {
+                let (autoscaler, budget) =
+                    futures::join!(self.autoscaler(&scene), self.budget(&scene));
+                Ok((autoscaler?, budget?))
+            }),
+        );
         for usage in usage {
             if let Some(instance) = instances
                 .iter_mut()
@@ -36,10 +44,14 @@ impl KubernetesPlatform {
             .iter()
             .filter(|instance| instance.healthy == Some(true))
             .count();
+        let is_short = scene.desired() as usize > serving;
+        let current = scene.current().filter(|_| is_short);
+        let shortage = current.and_then(|set| pods::why_stuck(&scene, set));
         let rollout = (progress.record.outcome != RolloutOutcome::Succeeded).then_some(progress);
         let deployed = self.live(&scene);
         Ok(Observation {
             at: scene.at,
+            clock_ahead_s: self.session.clock.ahead_s(),
             service: Service {
                 name: ServiceName::new(clean(scene.name())),
                 cluster: ClusterName::new(clean(&format!("{}/{}", link.context, link.namespace))),
@@ -47,6 +59,7 @@ impl KubernetesPlatform {
                 // A pod that is not ready serves nobody.
                 running: u32::try_from(serving).unwrap_or(u32::MAX),
                 pending: in_state(InstanceState::Starting),
+                shortage: shortage.map(|trouble| trouble.text),
                 deployed,
                 rollout,
                 stopped: self.stopped(&scene),
@@ -55,6 +68,8 @@ impl KubernetesPlatform {
                 targets: Vec::new(),
                 alarms: Vec::new(),
                 url,
+                autoscaler,
+                budget,
             },
         })
     }

@@ -1,7 +1,9 @@
 //! Makes a change ready with reading calls and a server-side dry run.
 
 use super::{
-    KubernetesPlatform, annotations, gitops, helm, pods,
+    KubernetesPlatform, annotations, gitops, helm,
+    helm_program::HelmProblem,
+    pods,
     request::{Precondition, Request},
     revisions::no_revision,
     scene::Scene,
@@ -98,6 +100,7 @@ impl KubernetesPlatform {
             diff: draft.diff,
             blockers: draft.blockers,
             warnings: draft.warnings,
+            break_glass: draft.break_glass,
             precondition: serde_json::to_value(precondition).unwrap_or_default(),
             request: pack(&draft.request),
             bill_after,
@@ -198,11 +201,13 @@ impl KubernetesPlatform {
                     back,
                 };
             }
-            Err(helm::HelmProblem::NoSuchRevision) => draft.warnings.push(format!(
-                "break-glass: no revision of the Helm release {release} has {}; only the Deployment {} goes back, and the next `helm upgrade` brings the newer one again",
-                clean(&image.reference),
-                scene.name()
-            )),
+            Err(HelmProblem::NoSuchRevision) => {
+                draft.break_glass = Some(format!(
+                    "no revision of the Helm release {release} has {}: only the Deployment {} would go back, Helm's record stays as it is, and the next `helm upgrade` brings the newer one again",
+                    clean(&image.reference),
+                    scene.name()
+                ));
+            }
             Err(problem) => draft.block(problem.to_string(), problem.way_out(release)),
         }
     }
@@ -354,7 +359,7 @@ fn stop_instance(scene: &Scene, name: &str) -> Draft {
         );
     }
     let serving = scene.pods.iter().filter(|pod| pods::is_ready(pod)).count();
-    if serving <= 1 && pod.is_some_and(pods::is_ready) {
+    if serving <= 1 && pod.is_some_and(|pod| pods::is_ready(pod)) {
         draft.warnings.push(
             "it is the only pod that is ready: nothing serves until its replacement is".to_owned(),
         );

@@ -1,9 +1,12 @@
 //! How OUR rollout stands: judged by the template that we sent, never by "something is stable".
 
 use super::{
-    KubernetesPlatform, pods,
+    KubernetesPlatform,
+    helm_run::{self, HelmRun},
+    log_lines::LineSplitter,
+    pods,
     request::Handle,
-    revisions::rollout_id,
+    revisions::{created_at, rollout_id, template_changed_at},
     scene::{Scene, count, name_of},
     template::{self, Image},
 };
@@ -14,11 +17,16 @@ use crate::{
     },
     platform::{PlatformError, text::clean},
 };
+use jiff::SignedDuration;
 use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Pod};
 use kube::{Api, api::LogParams};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Last lines of a container that crashed, shown with the reason.
 const LAST_LINES: i64 = 5;
+
+/// The container that was asked about last, and its lines.
+pub type LastWords = Mutex<Option<(String, String)>>;
 
 impl KubernetesPlatform {
     pub(super) async fn follow(
@@ -32,7 +40,28 @@ impl KubernetesPlatform {
             scene => scene?,
         };
         let handle = ticket.handle.as_deref().and_then(Handle::from_text);
+        let mut step = None;
         let (outcome, reason) = match &handle {
+            Some(Handle::Helm {
+                release,
+                helm_revision,
+                to,
+                fingerprint,
+                back,
+            }) => {
+                let run = HelmRun {
+                    release,
+                    revision: *helm_revision,
+                    to: *to,
+                    fingerprint,
+                };
+                let (outcome, reason, helms) = self.helm_standing(&scene, &run).await?;
+                step = helms;
+                match outcome {
+                    RolloutOutcome::Succeeded if *back => (RolloutOutcome::RolledBack, reason),
+                    outcome => (outcome, reason),
+                }
+            }
             Some(Handle::Scale) => scaled(&scene, ticket.desired),
             Some(Handle::StopPod { uid }) => replaced(&scene, uid),
             Some(Handle::Rollout {
@@ -48,9 +77,18 @@ impl KubernetesPlatform {
             None => outcome(&scene),
         };
         let mut progress = self.progress_of(&scene).await;
+        if let (Some(Handle::Helm { fingerprint, .. }), Some(to)) = (&handle, &ticket.revision)
+            && template::fingerprint(&template::of_deployment(&scene.deployment)) != *fingerprint
+        {
+            helm_run::face(&mut progress, &scene, to);
+        }
+        progress.platform_stage = step.or(progress.platform_stage);
         progress.record.outcome = outcome;
         // The reason read with the progress is the same one, explained by the pods.
         progress.record.reason = if outcome == RolloutOutcome::Superseded {
+            reason
+        } else if matches!(handle, Some(Handle::Helm { .. })) && reason.is_some() {
+            // Helm's own words come before what the pods say.
             reason
         } else {
             progress.record.reason.or(reason)
@@ -179,38 +217,62 @@ impl KubernetesPlatform {
         let pod = scene
             .pods_of(set)
             .find(|pod| trouble.text.starts_with(pods::pod_name(pod)))?;
-        let lines = self.last_lines(pod, container).await;
+        let of = format!("{}/{container}", pods::pod_name(pod));
+        let lines = match self.last_lines(pod, container).await {
+            Some(lines) => {
+                *self.words() = Some((of, lines.clone()));
+                Some(lines)
+            }
+            None => self
+                .words()
+                .clone()
+                .filter(|(known, _)| *known == of)
+                .map(|(_, lines)| lines),
+        };
         Some(match lines {
             Some(lines) => format!("{}; its last lines: {lines}", trouble.text),
             None => trouble.text,
         })
     }
 
+    fn words(&self) -> MutexGuard<'_, Option<(String, String)>> {
+        self.last_words
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn last_lines(&self, pod: &Pod, container: &str) -> Option<String> {
         let link = self.session.link().await.ok()?;
         let api: Api<Pod> = Api::namespaced(link.client, &link.namespace);
+        // Until it is started again the run that crashed is the current one.
+        let statuses = pod.status.as_ref()?.container_statuses.as_ref();
+        let has_just_ended = statuses
+            .and_then(|all| all.iter().find(|status| status.name == *container))
+            .and_then(|status| status.state.as_ref())
+            .is_some_and(|state| state.terminated.is_some());
         let params = LogParams {
             container: Some(container.to_owned()),
-            previous: true,
+            previous: !has_just_ended,
             tail_lines: Some(LAST_LINES),
             limit_bytes: Some(8_192),
+            // They tell a container's lines from the kubelet's own words.
+            timestamps: true,
             ..LogParams::default()
         };
         let text = api.logs(pods::pod_name(pod), &params).await.ok()?;
-        // For a moment after a crash the kubelet answers with this text and status 200.
-        if text.trim().is_empty() || text.starts_with("unable to retrieve container logs") {
+        let mut splitter = LineSplitter::default();
+        let mut lines = splitter.push(text.as_bytes());
+        lines.extend(splitter.rest());
+        if lines.is_empty() || splitter.refusal().is_some() {
             return None;
         }
-        let lines: Vec<&str> = text.lines().collect();
+        let lines: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
         Some(clean(&crate::model::mask_text(&lines.join(" | "))))
     }
 }
 
 /// How the newest rollout stands, by the Deployment's own word.
 pub fn outcome(scene: &Scene) -> (RolloutOutcome, Option<String>) {
-    if !scene.is_observed(scene.generation()) {
-        return (RolloutOutcome::InProgress, None);
-    }
     let status = scene.deployment.status.clone().unwrap_or_default();
     let desired = scene.desired();
     let [all, updated, available] = [
@@ -219,21 +281,29 @@ pub fn outcome(scene: &Scene) -> (RolloutOutcome, Option<String>) {
         status.available_replicas,
     ]
     .map(|number| number.map_or(0, count));
-    if updated == desired && all == updated && available == updated {
-        return (RolloutOutcome::Succeeded, None);
-    }
-    if let Some(progressing) = scene.condition("Progressing")
-        && progressing.reason == "ProgressDeadlineExceeded"
-    {
-        return (RolloutOutcome::Failed, Some(clean(progressing.message)));
-    }
+    let progressing = scene.condition("Progressing");
+    let complete = progressing
+        .filter(|condition| all == updated && condition.reason == "NewReplicaSetAvailable");
+    let is_observed = scene.is_observed(scene.generation());
+    let is_available = all == updated && available == updated;
     // Complete once and short of pods since: that is the service's health, not its rollout.
-    if let Some(progressing) = scene.condition("Progressing")
-        && progressing.reason == "NewReplicaSetAvailable"
-        && updated == desired
-        && all == updated
-    {
+    if is_observed && updated == desired && (complete.is_some() || is_available) {
         return (RolloutOutcome::Succeeded, None);
+    }
+    // Complete once, and scaled since, which the controller may not have seen yet: that is the
+    // autoscaler at work, not a rollout. The controller reads it so, too (`syncRolloutStatus` in
+    // kubernetes/pkg/controller/deployment/progress.go).
+    if complete.is_some_and(|condition| is_of_the_current(scene, condition.message)) {
+        return (RolloutOutcome::Succeeded, None);
+    }
+    if !is_observed {
+        return (RolloutOutcome::InProgress, None);
+    }
+    if let Some(condition) = progressing
+        && condition.reason == "ProgressDeadlineExceeded"
+        && !is_of_the_one_before(scene, condition.message)
+    {
+        return (RolloutOutcome::Failed, Some(clean(condition.message)));
     }
     if scene.is_paused() {
         return (
@@ -244,7 +314,35 @@ pub fn outcome(scene: &Scene) -> (RolloutOutcome, Option<String>) {
     (RolloutOutcome::InProgress, None)
 }
 
-fn rolled_out(
+/// A condition of progress names its ReplicaSet in quotes, nowhere else.
+fn names(message: &str, set: &ReplicaSet) -> bool {
+    message.contains(&format!("\"{}\"", name_of(set)))
+}
+
+fn is_of_the_current(scene: &Scene, message: &str) -> bool {
+    let current = scene.current();
+    current.is_some_and(|current| names(message, current))
+}
+
+/// The controller leaves the condition of a rollout that failed in place, with its ReplicaSet's
+/// name, until the next one makes a step. That one has its own deadline.
+fn is_of_the_one_before(scene: &Scene, message: &str) -> bool {
+    let Some(current) = scene.current() else {
+        return false;
+    };
+    if names(message, current) || !scene.sets.iter().any(|set| names(message, set)) {
+        return false;
+    }
+    let spec = scene.deployment.spec.as_ref();
+    // API reference, DeploymentSpec: 600 where nothing is said.
+    let deadline_s = spec.and_then(|spec| spec.progress_deadline_seconds);
+    let deadline = SignedDuration::from_secs(deadline_s.unwrap_or(600).into());
+    let began = template_changed_at(scene).unwrap_or_else(|| created_at(current));
+    scene.at < began + deadline
+}
+
+/// How the rollout of that very template stands.
+pub fn rolled_out(
     scene: &Scene,
     generation: i64,
     fingerprint: &str,
@@ -253,15 +351,8 @@ fn rolled_out(
     if template::fingerprint(&now) != fingerprint {
         let image = Image::of(&now, None);
         let by = scene
-            .deployment
-            .metadata
-            .managed_fields
-            .iter()
-            .flatten()
-            .filter(|entry| entry.subresource.is_none())
-            .max_by_key(|entry| entry.time.as_ref().map(|time| time.0))
-            .and_then(|entry| entry.manager.clone())
-            .unwrap_or_else(|| "another writer".to_owned());
+            .template_writer()
+            .map_or("another writer", |writer| writer.manager);
         return (
             RolloutOutcome::Superseded,
             Some(clean(&format!(
@@ -353,4 +444,54 @@ fn gone(ticket: &RolloutTicket, reason: &str) -> RolloutProgress {
 
 fn number(size: usize) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// A Deployment back on its first ReplicaSet, whose second one was complete last.
+    fn scene(of: &str, pods: u32, wanted: u32) -> Scene {
+        let template = |tag: &str| json!({"spec": {"containers": [{"name": "api", "image": tag}]}});
+        let set = |tag: &str| json!({"metadata": {"name": tag}, "spec": {"selector": {}, "template": template(tag)}});
+        let deployment = json!({
+            "metadata": {"name": "api", "generation": 3},
+            "spec": {"replicas": wanted, "selector": {}, "template": template("api-1")},
+            "status": {
+                "observedGeneration": 3, "replicas": pods, "updatedReplicas": pods,
+                "availableReplicas": pods, "conditions": [{
+                    "type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable",
+                    "message": format!("ReplicaSet \"{of}\" has successfully progressed.")
+                }]
+            }
+        });
+        let read = |value: Value| serde_json::from_value(value).expect("a ReplicaSet");
+        Scene {
+            at: jiff::Timestamp::now(),
+            deployment: serde_json::from_value(deployment).expect("a Deployment"),
+            sets: vec![read(set("api-2")), read(set("api-1"))],
+            pods: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_complete_rollout_stays_complete_while_it_is_scaled() {
+        let mut unseen = scene("api-1", 2, 4);
+        unseen.deployment.metadata.generation = Some(4);
+        assert_eq!(outcome(&unseen).0, RolloutOutcome::Succeeded);
+        assert_eq!(outcome(&scene("api-1", 2, 4)).0, RolloutOutcome::Succeeded);
+        assert_eq!(outcome(&scene("api-1", 4, 2)).0, RolloutOutcome::Succeeded);
+    }
+
+    #[test]
+    fn a_rollout_is_not_complete_by_the_word_about_the_one_before() {
+        // `Recreate`: the old pods are gone, the new ones are not made yet.
+        assert_eq!(outcome(&scene("api-2", 0, 2)).0, RolloutOutcome::InProgress);
+        // Nor before the controller has seen what is asked for.
+        let mut unseen = scene("api-2", 2, 2);
+        unseen.deployment.metadata.generation = Some(4);
+        assert_eq!(outcome(&unseen).0, RolloutOutcome::InProgress);
+    }
 }

@@ -75,6 +75,19 @@ pub enum Handle {
         /// True when it stops another rollout: its success is that one's end.
         back: bool,
     },
+    /// A rollback by helm.
+    Helm {
+        /// The release.
+        release: String,
+        /// The revision that helm makes; `None` where its record cannot be seen.
+        helm_revision: Option<u32>,
+        /// The one that it goes back to.
+        to: u32,
+        /// The template that is expected of it.
+        fingerprint: String,
+        /// True when it stops another rollout: its success is that one's end.
+        back: bool,
+    },
     /// The replicas.
     Scale,
     /// A pod that was deleted.

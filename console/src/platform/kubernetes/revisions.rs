@@ -8,12 +8,14 @@
 
 use super::{
     KubernetesPlatform, annotations,
-    scene::{Scene, count, name_of, revision_number, was_used_again},
+    prepare::FIELD_MANAGER,
+    scene::{Scene, Writer, count, name_of, revision_number, was_used_again},
     template::{self, Image},
 };
 use crate::{
     model::{
-        Deployed, ReleaseDigest, Revision, RevisionId, RolloutId, RolloutOutcome, RolloutRecord,
+        Author, Deployed, ReleaseDigest, Revision, RevisionId, RolloutId, RolloutOutcome,
+        RolloutRecord,
     },
     platform::{PlatformError, text::clean},
 };
@@ -28,17 +30,22 @@ impl KubernetesPlatform {
             let print = template::fingerprint(&template::of_set(set));
             let mark = annotations::mark_of(set.metadata.annotations.as_ref(), &print);
             let created = created_at(set);
-            // Made again long after it was created: when, only our own mark can say.
+            let next = scene.sets.get(index + 1);
+            let writer = next.is_none().then(|| scene.template_writer()).flatten();
+            // Our own writes bear a mark of who made them, which tells more.
+            let writer = writer.filter(|writer| writer.manager != FIELD_MANAGER);
+            // Made current again long after it was created: when, our own mark can say, and of the
+            // newest the API server's record of who wrote the template last.
             let own = mark
                 .as_ref()
                 .and_then(|mark| mark.sent_at)
+                .or(writer.and_then(|writer| writer.at))
                 .filter(|_| was_used_again(set))
                 .unwrap_or(created);
             let after_the_one_before = records
                 .last()
                 .map(|before| before.started_at + SignedDuration::from_millis(1));
             let started_at = after_the_one_before.map_or(own, |floor| own.max(floor));
-            let next = scene.sets.get(index + 1);
             let (outcome, reason) = match next {
                 None => self.outcome_of_newest(scene, set),
                 Some(next) => evidence(scene, index, set, created_at(next)),
@@ -56,13 +63,14 @@ impl KubernetesPlatform {
                     RolloutOutcome::InProgress => None,
                     _ => next
                         .is_none()
-                        .then(|| scene.condition("Progressing").and_then(|c| c.since))
-                        .flatten(),
+                        .then(|| progressed_at(scene))
+                        .flatten()
+                        .map(|at| at.max(started_at)),
                 },
                 outcome,
                 reason,
                 alarms: Vec::new(),
-                author: mark.map(|mark| mark.author),
+                author: mark.map(|mark| mark.author).or(writer.map(author)),
             });
         }
         records
@@ -76,7 +84,7 @@ impl KubernetesPlatform {
         let is_current = scene
             .current()
             .is_some_and(|current| name_of(current) == name_of(set));
-        if !is_current || !scene.is_observed(scene.generation()) {
+        if !is_current {
             return (RolloutOutcome::InProgress, None);
         }
         super::progress::outcome(scene)
@@ -103,14 +111,19 @@ impl KubernetesPlatform {
     /// A ReplicaSet as what is live.
     pub(super) fn deployed(&self, scene: &Scene, record: &RolloutRecord) -> Option<Deployed> {
         let set = scene.set(record.to.as_str())?;
-        let image = Image::of(&template::of_set(set), self.config.container.as_deref());
+        let template = template::of_set(set);
+        let print = template::fingerprint(&template);
+        let mark = annotations::mark_of(set.metadata.annotations.as_ref(), &print);
+        let image = Image::of(&template, self.config.container.as_deref());
         Some(Deployed {
             revision: record.to.clone(),
             image: clean(&image.reference),
             release: record.release.clone(),
             digest: record.digest.clone(),
             deployed_at: Some(record.started_at),
-            author: record.author.clone(),
+            // A program that wrote it may have been ours: our own records name who, in the list of
+            // rollouts.
+            author: mark.map(|mark| mark.author),
         })
     }
 
@@ -157,6 +170,33 @@ pub fn no_revision(scene: &Scene, id: &RevisionId) -> PlatformError {
 pub fn created_at(set: &ReplicaSet) -> Timestamp {
     let created = set.metadata.creation_timestamp.as_ref();
     created.map_or(Timestamp::UNIX_EPOCH, |time| time.0)
+}
+
+/// As an author of a rollout; where it was at work is not known.
+fn author(writer: Writer) -> Author {
+    Author {
+        name: clean(writer.manager),
+        host: None,
+    }
+}
+
+/// When the pod template was changed last, as the API server keeps it.
+pub fn template_changed_at(scene: &Scene) -> Option<Timestamp> {
+    scene.template_writer()?.at
+}
+
+/// When the newest rollout made its last step. The condition's transition is older where it was
+/// true before, too.
+fn progressed_at(scene: &Scene) -> Option<Timestamp> {
+    let conditions = scene.deployment.status.as_ref()?.conditions.as_ref()?;
+    let progressing = conditions
+        .iter()
+        .find(|known| known.type_ == "Progressing")?;
+    let (updated, changed) = (
+        &progressing.last_update_time,
+        &progressing.last_transition_time,
+    );
+    updated.as_ref().or(changed.as_ref()).map(|time| time.0)
 }
 
 /// One rollout: a ReplicaSet, and which time it was made current.

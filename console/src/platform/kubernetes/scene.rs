@@ -12,10 +12,15 @@ use k8s_openapi::{
         apps::v1::{Deployment, ReplicaSet},
         core::v1::{Event, Pod},
     },
-    apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, ManagedFieldsEntry, ObjectMeta},
 };
 use kube::{Api, api::ListParams};
-use std::{collections::HashSet, fmt::Debug};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Debug,
+    sync::Arc,
+};
 
 /// Set by the Deployment controller; counts up with every rollout.
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -33,7 +38,7 @@ pub struct Scene {
     /// Its ReplicaSets, oldest revision first.
     pub sets: Vec<ReplicaSet>,
     /// Their pods.
-    pub pods: Vec<Pod>,
+    pub pods: Vec<Arc<Pod>>,
     /// Events of all of these, newest first.
     pub events: Vec<Event>,
 }
@@ -145,7 +150,8 @@ impl KubernetesPlatform {
             self.list(&pod_api, "pods", &params),
             self.recent_events(&link),
         );
-        Ok(Scene::of(at, deployment, sets?, pods?, events?))
+        let pods = pods?.into_iter().map(Arc::new).collect();
+        Ok(Scene::of(at, deployment, sets?, pods, events?))
     }
 
     /// The Deployment itself as it is now, and around it what the watches hold: for every look.
@@ -170,7 +176,7 @@ impl Scene {
         at: Timestamp,
         deployment: Deployment,
         mut sets: Vec<ReplicaSet>,
-        mut pods: Vec<Pod>,
+        mut pods: Vec<Arc<Pod>>,
         mut events: Vec<Event>,
     ) -> Self {
         sets.retain(|set| is_owned_by(&set.metadata, deployment.metadata.uid.as_deref()));
@@ -211,6 +217,14 @@ impl Scene {
         self.deployment.metadata.name.as_deref().unwrap_or_default()
     }
 
+    /// The labels that its pods get.
+    pub fn pod_labels(&self) -> BTreeMap<String, String> {
+        template::of_deployment(&self.deployment)
+            .metadata
+            .and_then(|metadata| metadata.labels)
+            .unwrap_or_default()
+    }
+
     /// Replicas wanted; one when nothing is said (API reference, DeploymentSpec).
     pub fn desired(&self) -> u32 {
         let spec = self.deployment.spec.as_ref();
@@ -235,6 +249,7 @@ impl Scene {
     pub fn pods_of<'a>(&'a self, set: &'a ReplicaSet) -> impl Iterator<Item = &'a Pod> {
         self.pods
             .iter()
+            .map(|pod| &**pod)
             .filter(|pod| is_owned_by(&pod.metadata, set.metadata.uid.as_deref()))
     }
 
@@ -259,6 +274,14 @@ impl Scene {
             .is_some_and(|seen| seen >= generation)
     }
 
+    /// Who wrote the Deployment's pod template last (`helm`, `kubectl-edit`…), and when, as the API
+    /// server keeps it. Its times are whole seconds: of two writers in one second it is the one that
+    /// owns an image now, as an update takes a field from its owner
+    /// (<https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>).
+    pub fn template_writer(&self) -> Option<Writer<'_>> {
+        template_writer(self.deployment.metadata.managed_fields.as_deref()?)
+    }
+
     /// The spec's number.
     pub fn generation(&self) -> i64 {
         self.deployment.metadata.generation.unwrap_or_default()
@@ -269,6 +292,40 @@ impl Scene {
         let spec = self.deployment.spec.as_ref();
         spec.and_then(|spec| spec.paused).unwrap_or_default()
     }
+}
+
+/// Who wrote something, and when, in the API server's whole seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Writer<'a> {
+    /// The field manager's name.
+    pub manager: &'a str,
+    /// Of its last change.
+    pub at: Option<Timestamp>,
+}
+
+fn template_writer(written: &[ManagedFieldsEntry]) -> Option<Writer<'_>> {
+    let templates = written.iter().filter(|entry| entry.subresource.is_none());
+    let templates = templates.filter_map(|entry| {
+        let template = &entry.fields_v1.as_ref()?.0["f:spec"]["f:template"];
+        let writer = Writer {
+            manager: entry.manager.as_deref()?,
+            at: entry.time.as_ref().map(|time| time.0),
+        };
+        template.is_object().then_some((writer, template))
+    });
+    templates
+        .max_by_key(|(writer, template)| (writer.at, owns_an_image(template)))
+        .map(|(writer, _)| writer)
+}
+
+/// Whether these fields of a pod template hold a container's image.
+fn owns_an_image(template: &Value) -> bool {
+    let containers = template["f:spec"]["f:containers"].as_object();
+    containers.is_some_and(|containers| {
+        containers
+            .values()
+            .any(|container| container.get("f:image").is_some())
+    })
 }
 
 /// One condition.
@@ -362,4 +419,38 @@ pub fn selector_text(selector: &LabelSelector) -> String {
         }
     });
     equal.chain(sets).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn entry(manager: &str, at: &str, template: Value) -> ManagedFieldsEntry {
+        serde_json::from_value(json!({
+            "manager": manager, "operation": "Update", "apiVersion": "apps/v1", "time": at,
+            "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:template": template}}
+        }))
+        .expect("an entry")
+    }
+
+    #[test]
+    fn of_two_writers_in_one_second_it_is_the_one_that_owns_the_image() {
+        let image = json!({"f:spec": {"f:containers": {"k:{\"name\":\"api\"}": {"f:image": {}}}}});
+        let rest = json!({"f:metadata": {"f:annotations": {"f:opsconsole.dev/mark": {}}}});
+        let second = "2026-11-21T22:41:03Z";
+        let helm = entry("helm", second, image.clone());
+        let ours = entry("opsconsole", second, rest.clone());
+        for both in [[helm.clone(), ours.clone()], [ours, helm.clone()]] {
+            let writer = template_writer(&both).expect("a writer");
+            assert_eq!(writer.manager, "helm");
+        }
+        // Who came later wrote last, whatever it wrote.
+        let later = entry("kubectl-edit", "2026-11-21T22:41:04Z", rest);
+        let mut scaled = entry("hpa", "2026-11-21T22:41:05Z", image);
+        scaled.subresource = Some("scale".to_owned());
+        let all = [helm, later, scaled];
+        let writer = template_writer(&all).expect("a writer");
+        assert_eq!(writer.manager, "kubectl-edit");
+    }
 }

@@ -1,6 +1,6 @@
 //! The connection to one cluster: the client, read anew from the kubeconfig when it is refused.
 
-use super::{errors, wire_guard::ReadOnly};
+use super::{clock::ServerClock, errors, wire_guard::ReadOnly};
 use crate::{
     config::KubernetesConfig,
     platform::{Permit, PlatformError},
@@ -31,6 +31,9 @@ pub struct Link {
     /// The client that only looks: what changes something it refuses to send.
     pub client: Client,
     changing: Client,
+    /// What clients are made of.
+    config: Config,
+    clock: ServerClock,
     /// The namespace.
     pub namespace: String,
     /// The API server's address.
@@ -44,6 +47,14 @@ pub struct Link {
 }
 
 impl Link {
+    /// Another client that only looks, with a connection of its own.
+    ///
+    /// # Errors
+    /// [`PlatformError::Credentials`] where the user's credentials cannot be used.
+    pub fn another(&self) -> Result<Client, PlatformError> {
+        looking(self.config.clone(), &self.clock, &self.user)
+    }
+
     /// The client that may change something; takes the right to.
     pub fn changing(&self, _permit: &Permit) -> Client {
         self.changing.clone()
@@ -53,6 +64,8 @@ impl Link {
 /// Makes the link when it is first needed.
 pub struct Session {
     config: Arc<KubernetesConfig>,
+    /// What its answers say of our clock.
+    pub clock: ServerClock,
     link: tokio::sync::Mutex<Option<Link>>,
 }
 
@@ -61,6 +74,7 @@ impl Session {
     pub fn new(config: Arc<KubernetesConfig>) -> Self {
         Self {
             config,
+            clock: ServerClock::default(),
             link: tokio::sync::Mutex::new(None),
         }
     }
@@ -161,19 +175,15 @@ impl Session {
             .clone()
             .unwrap_or_else(|| config.default_namespace.clone());
         let server = config.cluster_url.to_string();
-        let builder = |config| {
-            ClientBuilder::try_from(config).map_err(|error: kube::Error| {
-                PlatformError::Credentials {
-                    cause: error.to_string(),
-                    remedy: format!("Check the user {user} of the kubeconfig"),
-                }
-            })
-        };
-        let changing = builder(config.clone())?.build();
-        let client = builder(config)?.with_layer(&ReadOnly).build();
+        let changing = ClientBuilder::try_from(config.clone())
+            .map_err(refused(&user))?
+            .build();
+        let client = looking(config.clone(), &self.clock, &user)?;
         Ok(Link {
             client,
             changing,
+            config,
+            clock: self.clock.clone(),
             namespace,
             server,
             context: wanted,
@@ -181,6 +191,18 @@ impl Session {
             number: LINKS.fetch_add(1, Ordering::Relaxed),
         })
     }
+}
+
+fn refused(user: &str) -> impl Fn(kube::Error) -> PlatformError {
+    move |error| PlatformError::Credentials {
+        cause: error.to_string(),
+        remedy: format!("Check the user {user} of the kubeconfig"),
+    }
+}
+
+fn looking(config: Config, clock: &ServerClock, user: &str) -> Result<Client, PlatformError> {
+    let builder = ClientBuilder::try_from(config).map_err(refused(user))?;
+    Ok(builder.with_layer(clock).with_layer(&ReadOnly).build())
 }
 
 /// What is being done, for messages: the verb and the resource as RBAC spells them.

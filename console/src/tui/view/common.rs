@@ -62,6 +62,15 @@ pub fn health(theme: &Theme, env: &EnvironmentState, world: &World) -> Line<'sta
     }
 }
 
+/// What a clock that is off does to what is shown.
+pub fn clock_words(ahead_s: i64) -> String {
+    let by = text::long(jiff::SignedDuration::from_secs(ahead_s.abs()));
+    let way = if ahead_s > 0 { "ahead of" } else { "behind" };
+    format!(
+        "this machine's clock is {by} {way} the platform's: ages are off by that, locks are not. Set it by NTP"
+    )
+}
+
 /// What to know and do about an environment that cannot be looked at; `None` when it can.
 pub fn trouble(env: &EnvironmentState, world: &World) -> Option<(Role, String)> {
     let seen = env.observation.as_ref().map_or_else(
@@ -74,7 +83,11 @@ pub fn trouble(env: &EnvironmentState, world: &World) -> Option<(Role, String)> 
         },
     );
     Some(match env.face(world.now) {
-        Face::Live | Face::Loading => return None,
+        Face::Live => {
+            let ahead_s = env.observation.as_ref()?.clock_ahead_s?;
+            (Role::Warn, clock_words(ahead_s))
+        }
+        Face::Loading => return None,
         Face::Stale(at) if env.live => (
             Role::Warn,
             format!("no answer for {}, {seen}", text::short(world.ago(at))),

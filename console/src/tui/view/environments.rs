@@ -305,22 +305,42 @@ fn last_deploy(env: &EnvironmentState, world: &World) -> Option<String> {
     })
 }
 
-/// How much time the charts show: `last hour`, `last 12 min`.
-fn span_words(env: &EnvironmentState) -> String {
-    let Some(series) = env
-        .metrics
-        .as_ref()
-        .map(|metrics| &metrics.requests_per_second)
-    else {
-        return "last hour".to_owned();
+/// How much time the charts show: `last hour`, `last 12 min`; `None` where there are none.
+fn span_words(env: &EnvironmentState) -> Option<String> {
+    let Some(metrics) = &env.metrics else {
+        return Some("last hour".to_owned());
     };
+    if !has_series(metrics) {
+        return None;
+    }
+    let series = &metrics.requests_per_second;
     let count = spark::since_first(&series.values, VALUES_LEAST).len();
     let minutes = i64::try_from(count).unwrap_or(0) * series.step_s / 60;
-    if minutes >= 59 {
+    Some(if minutes >= 59 {
         "last hour".to_owned()
     } else {
         format!("last {minutes} min")
-    }
+    })
+}
+
+/// Whether the platform keeps any series of this environment.
+fn has_series(metrics: &Metrics) -> bool {
+    let Metrics {
+        requests_per_second,
+        error_percent,
+        p95_ms,
+        cpu_percent,
+        memory_percent,
+    } = metrics;
+    [
+        requests_per_second,
+        error_percent,
+        p95_ms,
+        cpu_percent,
+        memory_percent,
+    ]
+    .iter()
+    .any(|series| !series.values.is_empty())
 }
 
 /// A series from its first value on.
@@ -341,8 +361,10 @@ fn panel(env: &EnvironmentState, world: &World, theme: &Theme, area: Rect, buf: 
         heading.push_str(" · ");
         heading.push_str(&deploy);
     }
-    heading.push_str(" · ");
-    heading.push_str(&span_words(env));
+    if let Some(span) = span_words(env) {
+        heading.push_str(" · ");
+        heading.push_str(&span);
+    }
     let inner = common::part(buf, theme, world, env.name(), area, &heading, false);
     let (charts, side) = if inner.width >= 150 {
         let [charts, _, side] = Layout::horizontal([
@@ -353,7 +375,13 @@ fn panel(env: &EnvironmentState, world: &World, theme: &Theme, area: Rect, buf: 
         .areas(inner);
         (charts, side)
     } else {
-        let wanted = if inner.height >= 16 {
+        let wanted = if env
+            .metrics
+            .as_ref()
+            .is_some_and(|metrics| !has_series(metrics))
+        {
+            1
+        } else if inner.height >= 16 {
             inner.height * 3 / 5
         } else {
             5.min(inner.height.saturating_sub(2))
@@ -379,6 +407,11 @@ pub fn series(env: &EnvironmentState, world: &World, theme: &Theme, area: Rect, 
         );
         return;
     };
+    if !has_series(metrics) {
+        let words = "no series: the platform measures no requests here";
+        paint::line(buf, area, &Line::from(span(theme, Role::Dim, words)));
+        return;
+    }
     let is_slow = env.assessment.as_ref().is_some_and(|assessment| {
         let slow = |symptom: &Symptom| matches!(symptom, Symptom::Slow { .. });
         assessment.symptoms.iter().any(slow)

@@ -10,6 +10,7 @@ pub mod overlay;
 pub mod releases;
 pub mod rollout;
 pub mod service;
+mod upkeep;
 
 use super::{
     state::{AppState, Screen, World},

@@ -2,6 +2,7 @@
 
 use super::common;
 use crate::{
+    logs::stream_mark,
     model::{AlarmState, RolloutProgress, RolloutSide, RunOutcome, Stage, StageState},
     tui::{
         command::Command,
@@ -21,6 +22,9 @@ use ratatui::{
     layout::{Constraint, Layout, Rect},
     text::{Line, Span},
 };
+
+/// Rows for each thing that the platform says: the bars below tell more.
+const SAID_ROWS_MAX: usize = 3;
 
 /// Draws one run.
 pub fn draw(
@@ -60,6 +64,9 @@ pub fn draw(
         lines.push(Line::default());
     }
     if let Some(progress) = &run.state.progress {
+        if run.state.outcome.is_none() {
+            lines.extend(said(progress, theme, columns));
+        }
         lines.extend(sides(progress, theme, columns));
     }
     lines.push(rates(run, world, theme, columns));
@@ -89,6 +96,27 @@ pub fn draw(
     rule(theme, role, divider, area, buf);
     logs(state, run, world, theme, pad(tail), buf);
     Hits::default()
+}
+
+/// The platform's own step, and what holds the rollout up.
+fn said(progress: &RolloutProgress, theme: &Theme, columns: usize) -> Vec<Line<'static>> {
+    let step = progress
+        .platform_stage
+        .as_ref()
+        .map(|step| (Role::Live, format!("◐ {step}")));
+    let why = progress
+        .record
+        .reason
+        .as_ref()
+        .map(|why| (Role::Warn, format!("▲ {why}")));
+    let wrapped = |(role, words): (Role, String)| {
+        text::wrap(&text::clean(&words), columns)
+            .into_iter()
+            .take(SAID_ROWS_MAX)
+            .map(|part| Line::from(span(theme, role, part)))
+            .collect::<Vec<_>>()
+    };
+    step.into_iter().chain(why).flat_map(wrapped).collect()
 }
 
 fn pad(area: Rect) -> Rect {
@@ -444,14 +472,7 @@ fn logs(
 /// One log event in short: time, task, level, message with the JSON's own fields in front.
 pub fn log_line(event: &crate::model::RawLogEvent, world: &World, theme: &Theme) -> Line<'static> {
     let at = jiff::Timestamp::from_millisecond(event.timestamp_ms).unwrap_or(world.now);
-    let task: String = event
-        .stream
-        .rsplit('/')
-        .next()
-        .unwrap_or("")
-        .chars()
-        .take(4)
-        .collect();
+    let task = stream_mark(&event.stream);
     let (level, message) = told(&event.message);
     let role = match level.as_str() {
         "ERROR" | "FATAL" | "CRITICAL" => Role::Bad,

@@ -1,6 +1,6 @@
 //! The Service screen, drawn: tasks, targets, alarms, events, and the deployment in progress.
 
-use super::{common, environments, rollout};
+use super::{common, environments, rollout, upkeep};
 use crate::{
     model::{InstanceState, Service},
     tui::{
@@ -23,6 +23,9 @@ use ratatui::{
     layout::{Constraint, Layout, Rect},
     text::Line,
 };
+
+/// More tasks than any screen shows at once.
+const MANY: usize = 200;
 
 /// From here on there is room for two columns of boxes.
 const WIDE: u16 = 150;
@@ -183,6 +186,7 @@ fn summary(
     }
     let mut lines = vec![first, second];
     let columns = usize::from(width).saturating_sub(4);
+    lines.extend(upkeep::lines(service, theme, columns));
     lines.extend(common::sentence(theme, env, world, columns));
     if let Some((role, words)) = common::trouble(env, world) {
         lines.extend(
@@ -260,9 +264,25 @@ fn tasks_box(
         left("ZONE", 1),
         table::words("WHY", 8, 16),
     ];
+    let selected = focused
+        .then(|| state.selected(Pane::Tasks, service))
+        .flatten();
+    // Of very many only those in sight are made ready.
+    let height = usize::from(inner.height).saturating_sub(1).max(1);
+    let first = match selected {
+        Some(row) if tasks.len() > MANY => first_visible(row, tasks.len(), height),
+        _ => 0,
+    };
+    let in_sight = if tasks.len() > MANY {
+        height
+    } else {
+        tasks.len()
+    };
     let rows: Vec<Row> = tasks
         .iter()
         .enumerate()
+        .skip(first)
+        .take(in_sight)
         .map(|(index, task)| {
             Row::new(
                 task_cells(*task, bar, world, theme),
@@ -283,9 +303,7 @@ fn tasks_box(
         );
         return Hits::default();
     }
-    let selected = focused
-        .then(|| state.selected(Pane::Tasks, service))
-        .flatten();
+    let selected = selected.map(|row| row - first);
     table::draw(buf, theme, inner, &columns, &rows, selected)
 }
 
@@ -324,14 +342,6 @@ fn task_cells(task: Task<'_>, bar: usize, world: &World, theme: &Theme) -> Vec<L
             ]
         }
         Task::Stopped(task) => {
-            let mut why = task
-                .reason
-                .clone()
-                .or_else(|| task.code.clone())
-                .unwrap_or_else(|| "no reason given".into());
-            if let Some(code) = task.exit_code {
-                why = format!("exit {code}: {why}");
-            }
             let role = if task.exit_code.is_some_and(|code| code != 0) {
                 Role::Bad
             } else {
@@ -352,7 +362,7 @@ fn task_cells(task: Task<'_>, bar: usize, world: &World, theme: &Theme) -> Vec<L
                     .unwrap_or_default()),
                 Line::default(),
                 Line::default(),
-                Line::from(span(theme, role, text::clean(&why))),
+                Line::from(span(theme, role, text::clean(&task.why()))),
             ]
         }
     }
@@ -417,7 +427,7 @@ fn targets_box(
         paint::line(
             buf,
             inner,
-            &Line::from(span(theme, Role::Dim, "  no load balancer in front of it")),
+            &Line::from(span(theme, Role::Dim, "  no load balancer tells of any")),
         );
         return Hits::default();
     }

@@ -190,6 +190,7 @@ async fn follow(port: u16) -> (TailHandle, TempDir) {
         lock: None,
         runbook: None,
         refresh_s: 2,
+        hours_per_month: None,
         extra_bill: Vec::new(),
         platform: PlatformConfig::Kubernetes(KubernetesConfig {
             kubeconfig: Some(path),

@@ -182,13 +182,27 @@ impl PickerState {
             .collect()
     }
 
+    /// A release as it is typed, for one that is not listed: the list has the newest only, and on some
+    /// platforms what ran there. Whether it exists the plan tells.
+    pub fn unlisted(&self, world: &World) -> Option<ReleaseRef> {
+        let name = self.input.value().trim();
+        let is_unlisted = matches!(self.choices, Choices::Releases(Some(_)))
+            && !name.is_empty()
+            && self.shown(world).is_empty();
+        is_unlisted.then(|| ReleaseRef::typed(name))
+    }
+
     fn choose(&self, world: &World) -> Outcome {
         let shown = self.shown(world);
-        match self.cursor.of(shown.len()) {
-            Some(index) => Outcome::Close(vec![Effect::Propose(
-                self.environment.clone(),
-                shown[index].action.clone(),
-            )]),
+        let selected = self.cursor.of(shown.len());
+        let action = selected
+            .map(|index| shown[index].action.clone())
+            .or_else(|| {
+                let release = self.unlisted(world)?;
+                Some(Action::Deploy { release })
+            });
+        match action {
+            Some(action) => Outcome::Close(vec![Effect::Propose(self.environment.clone(), action)]),
             None => Outcome::Stay(vec![Effect::Notify(
                 Level::Warn,
                 "Nothing is selected: nothing matches what is typed".into(),
@@ -290,6 +304,18 @@ mod tests {
         picker
     }
 
+    /// Typed and chosen, that very tag is what goes to dev.
+    fn assert_proposed(picker: &mut PickerState, typed: &str) {
+        picker.input = Input::new(typed.into());
+        let Outcome::Close(effects) = picker.choose(&fixtures::world()) else {
+            panic!("it stays")
+        };
+        assert!(matches!(
+            &effects[..],
+            [Effect::Propose(name, Action::Deploy { release: ReleaseRef::Tag(tag) })] if name.as_str() == "dev" && tag == typed
+        ));
+    }
+
     #[test]
     fn releases_say_where_they_run_and_how_they_fared() {
         let world = fixtures::world();
@@ -305,16 +331,18 @@ mod tests {
 
     #[test]
     fn typing_finds_a_release_and_enter_proposes_it() {
+        let mut picker = loaded();
+        assert_proposed(&mut picker, "1.6.0");
+    }
+
+    #[test]
+    fn a_release_that_is_not_listed_is_proposed_as_typed_and_an_environment_is_not() {
         let world = fixtures::world();
         let mut picker = loaded();
-        picker.input = Input::new("1.6.0".into());
-        let Outcome::Close(effects) = picker.choose(&world) else {
-            panic!("it stays")
-        };
-        assert!(matches!(
-            &effects[..],
-            [Effect::Propose(name, Action::Deploy { release: ReleaseRef::Tag(tag) })] if name.as_str() == "dev" && tag == "1.6.0"
-        ));
+        assert_proposed(&mut picker, "9.9.9-rc1");
+        let mut sources = PickerState::sources("prod".into(), &world);
+        sources.input = Input::new("9.9.9-rc1".into());
+        assert!(matches!(sources.choose(&world), Outcome::Stay(_)));
     }
 
     #[test]

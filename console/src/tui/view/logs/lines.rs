@@ -1,7 +1,7 @@
 //! The lines of the Logs screen: time, task, level, text, with matches marked.
 
 use crate::{
-    logs::Line as Held,
+    logs::{Line as Held, stream_mark},
     model::Level,
     tui::{
         state::{
@@ -167,12 +167,6 @@ impl<'a> Tasks<'a> {
     }
 }
 
-/// The task's short name: of `api/api/7be1f2d0…` the first four characters of the last part.
-fn task_of(stream: &str) -> String {
-    let id = stream.rsplit('/').next().unwrap_or(stream);
-    id.chars().take(TASK_COLUMNS).collect()
-}
-
 struct Drawer<'a> {
     state: &'a LogsState,
     world: &'a World,
@@ -240,7 +234,7 @@ impl Drawer<'_> {
             Level::Debug => (Role::Dim, "DEBUG"),
             Level::Trace => (Role::Dim, "TRACE"),
         };
-        let task = format!("{:<TASK_COLUMNS$} ", task_of(held.stream));
+        let task = format!("{:<TASK_COLUMNS$} ", stream_mark(held.stream));
         vec![
             mark,
             span(self.theme, Role::Dim, self.time(held.at_ms)),
@@ -414,11 +408,5 @@ mod tests {
             .map(|span| span.content.as_ref())
             .collect();
         assert_eq!(marked, ["err"]);
-    }
-
-    #[test]
-    fn a_task_goes_by_the_first_letters_of_its_id() {
-        assert_eq!(task_of("api/api/7be1f2d0aa31"), "7be1");
-        assert_eq!(task_of("x"), "x");
     }
 }

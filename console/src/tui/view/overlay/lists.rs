@@ -115,6 +115,13 @@ pub fn picker(
     let words = match &state.choices {
         Choices::Releases(None) => Some((Role::Live, "◐ asking the registry…".to_owned())),
         Choices::Releases(Some(Err(error))) => Some((Role::Bad, error.to_string())),
+        _ if state.unlisted(world).is_some() => Some((
+            Role::Text,
+            format!(
+                "{} is not listed here. ⏎ plans it all the same; the plan says whether it can be had.",
+                state.input.value().trim()
+            ),
+        )),
         _ if shown.is_empty() => Some((Role::Dim, "nothing matches".to_owned())),
         _ => None,
     };
@@ -480,14 +487,7 @@ pub fn last_logs(
             .unwrap_or_else(|| state.task.revision.short())
     );
     let inner = dialog(buf, theme, body, (120, body.height), role, &title);
-    let mut why = state
-        .task
-        .reason
-        .clone()
-        .unwrap_or_else(|| "no reason given".into());
-    if let Some(code) = state.task.exit_code {
-        why = format!("exit code {code}: {why}");
-    }
+    let mut why = state.task.why();
     if let Some(at) = state.task.stopped_at {
         why = format!("stopped {} ago, {why}", text::short(world.ago(at)));
     }
