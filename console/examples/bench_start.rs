@@ -4,23 +4,24 @@
 //! Start to first frame without and with cached state; memory and CPU when idle with 3 and with
 //! 100 environments; from the confirmed plan to the answered UpdateService.
 
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+mod common;
+
+use common::{Outcome, Screen, cpu_seconds, resident_mb, spread};
 use std::{
-    error::Error,
     fmt::Write as _,
     fs,
-    io::Read,
     path::{Path, PathBuf},
     process::Command,
-    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 /// How long the idle figures are measured.
 const IDLE: Duration = Duration::from_secs(20);
 const STARTS: usize = 5;
+const KEYS: usize = 20;
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+/// A first frame that takes longer than this is none.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Bench {
     program: PathBuf,
@@ -64,6 +65,29 @@ impl Bench {
         Ok(String::from_utf8(output.stdout)?)
     }
 
+    fn screen(&self, config: &str) -> Outcome<Screen> {
+        let mut variables = vec![
+            (
+                "OPSCONSOLE_DATA_DIR".to_owned(),
+                self.data_dir.display().to_string(),
+            ),
+            ("OPSCONSOLE_CONFIG".to_owned(), config.to_owned()),
+        ];
+        // A file names the local cloud by its endpoint only, so its keys come as AWS's would.
+        for line in self.run(&["local", "env"])?.lines() {
+            let pair = line
+                .strip_prefix("export ")
+                .and_then(|rest| rest.split_once('='));
+            if let Some((name, value)) = pair.filter(|(name, _)| name.starts_with("AWS_")) {
+                variables.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        for (name, value) in credentials(&self.data_dir) {
+            variables.push((name.to_owned(), value));
+        }
+        Screen::open(&self.program, &variables)
+    }
+
     fn wait_until_healthy(&self) -> Outcome<()> {
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(120) {
@@ -93,18 +117,27 @@ impl Bench {
                 }
             }
             let begun = Instant::now();
-            let screen = Screen::open(self, config)?;
-            screen.wait_for("staging")?;
+            let screen = self.screen(config)?;
+            screen.wait_for("staging", PATIENCE)?;
             times.push(begun.elapsed());
         }
         Ok(times)
     }
 
     fn idle(&self, config: &str, environments: usize) -> Outcome<()> {
-        let screen = Screen::open(self, config)?;
-        screen.wait_for("healthy")?;
+        let mut screen = self.screen(config)?;
+        screen.wait_for("healthy", PATIENCE)?;
+        let mut keys = Vec::new();
+        for number in 0..KEYS {
+            let key = if number % 2 == 0 { "j" } else { "k" };
+            keys.push(screen.key_to_frame(key, PATIENCE)?);
+        }
+        println!(
+            "key to frame    {environments} environments, terminal included: {}",
+            spread(keys)
+        );
         std::thread::sleep(Duration::from_secs(30));
-        let pid = screen.child.process_id().ok_or("no process")?;
+        let pid = screen.pid()?;
         let before = cpu_seconds(pid)?;
         std::thread::sleep(IDLE);
         let share = (cpu_seconds(pid)? - before) / IDLE.as_secs_f64() * 100.0;
@@ -158,80 +191,6 @@ impl Bench {
     }
 }
 
-struct Screen {
-    parser: Arc<Mutex<vt100::Parser>>,
-    child: Box<dyn Child + Send + Sync>,
-    _master: Box<dyn MasterPty + Send>,
-}
-
-impl Screen {
-    fn open(bench: &Bench, config: &str) -> Outcome<Self> {
-        let (rows, cols) = (36, 120);
-        let pair = native_pty_system().openpty(PtySize {
-            rows,
-            cols,
-            pixel_width: 0,
-            pixel_height: 0,
-        })?;
-        let mut command = CommandBuilder::new(&bench.program);
-        command.env("OPSCONSOLE_DATA_DIR", &bench.data_dir);
-        command.env("OPSCONSOLE_CONFIG", config);
-        command.env("TERM", "xterm-256color");
-        // A file names the local cloud by its endpoint only, so its keys come as AWS's would.
-        for line in bench.run(&["local", "env"])?.lines() {
-            let pair = line
-                .strip_prefix("export ")
-                .and_then(|rest| rest.split_once('='));
-            if let Some((name, value)) = pair.filter(|(name, _)| name.starts_with("AWS_")) {
-                command.env(name, value);
-            }
-        }
-        for (name, value) in credentials(&bench.data_dir) {
-            command.env(name, value);
-        }
-        let child = pair.slave.spawn_command(command)?;
-        drop(pair.slave);
-        let parser = Arc::new(Mutex::new(vt100::Parser::new(cells(rows), cells(cols), 0)));
-        let mut reader = pair.master.try_clone_reader()?;
-        let sink = parser.clone();
-        std::thread::spawn(move || {
-            let mut bytes = [0; 8192];
-            while let Ok(read @ 1..) = reader.read(&mut bytes) {
-                if let Ok(mut parser) = sink.lock() {
-                    parser.process(&bytes[..read]);
-                }
-            }
-        });
-        Ok(Self {
-            parser,
-            child,
-            _master: pair.master,
-        })
-    }
-
-    fn wait_for(&self, text: &str) -> Outcome<()> {
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(30) {
-            if self
-                .parser
-                .lock()
-                .is_ok_and(|parser| parser.screen().contents().contains(text))
-            {
-                return Ok(());
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Err(format!("{text:?} did not appear").into())
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// The local cloud's key, as variables that the SDK reads.
 fn credentials(data_dir: &Path) -> Vec<(&'static str, String)> {
     let text =
@@ -246,50 +205,4 @@ fn credentials(data_dir: &Path) -> Vec<(&'static str, String)> {
         Some((variable, document["credentials"][key].as_str()?.to_owned()))
     })
     .collect()
-}
-
-/// User and system time of a process so far.
-fn cpu_seconds(pid: u32) -> Outcome<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let fields: Vec<&str> = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .collect();
-    let ticks: f64 = fields.get(11).ok_or("no utime")?.parse::<f64>()?
-        + fields.get(12).ok_or("no stime")?.parse::<f64>()?;
-    Ok(ticks / 100.0)
-}
-
-fn resident_mb(pid: u32) -> Outcome<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS"))
-        .ok_or("no VmRSS")?;
-    let kilobytes: f64 = line.split_whitespace().nth(1).ok_or("no figure")?.parse()?;
-    Ok(kilobytes / 1024.0)
-}
-
-fn spread(mut times: Vec<Duration>) -> String {
-    times.sort();
-    let text = |time: Option<&Duration>| {
-        time.map_or_else(
-            || "–".to_owned(),
-            |time| format!("{:.0} ms", time.as_secs_f64() * 1000.0),
-        )
-    };
-    format!(
-        "min {} median {} max {} of {}",
-        text(times.first()),
-        text(times.get(times.len() / 2)),
-        text(times.last()),
-        times.len()
-    )
-}
-
-/// A terminal's side is never zero.
-fn cells(count: u16) -> std::num::NonZeroU16 {
-    std::num::NonZeroU16::new(count).unwrap_or(std::num::NonZeroU16::MIN)
 }

@@ -67,14 +67,17 @@ impl Subject {
             "{:?}",
             plan.prepared.blockers
         );
-        let mut run = operator
+        let run = operator
             .execute(Arc::new(plan), yes(), RunOptions::default())
             .await
             .expect("it is sent");
-        let ended = run.state.wait_for(|state| state.outcome.is_some());
-        let ended = tokio::time::timeout(PATIENCE, ended).await;
-        let state = ended.expect("in time").expect("goes on").clone();
-        state.outcome.expect("an outcome")
+        let mut state = run.state.clone();
+        let ended = state.wait_for(|state| state.outcome.is_some());
+        let Ok(ended) = tokio::time::timeout(PATIENCE, ended).await else {
+            panic!("it does not end: {:#?}", *run.state.borrow());
+        };
+        let outcome = ended.expect("goes on").outcome.clone();
+        outcome.expect("an outcome")
     }
 
     fn deploy(&self, release: &str) -> Action {

@@ -69,6 +69,7 @@ impl Laboratory {
             }),
             runbook: None,
             refresh_s: 2,
+            hours_per_month: None,
             extra_bill: Vec::new(),
             platform: PlatformConfig::Ecs(self.ecs(name)),
         }

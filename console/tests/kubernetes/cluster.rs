@@ -24,6 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
+use tokio::sync::RwLock;
 
 /// A rollout on a busy machine.
 pub const ROLLOUT_TIME: Duration = Duration::from_secs(90);
@@ -46,6 +47,9 @@ fn kubeconfig() -> Option<PathBuf> {
     found.map(PathBuf::from)
 }
 
+/// Most tests run side by side; what harms them all runs alone.
+static TURNS: RwLock<()> = RwLock::const_new(());
+
 /// One test's namespace with the Deployment `api` in it.
 pub struct Bench {
     pub client: Client,
@@ -53,6 +57,8 @@ pub struct Bench {
     kubeconfig: PathBuf,
     home: TempDir,
     began: Instant,
+    /// Held as long as the test runs.
+    _turn: Box<dyn Send + Sync>,
 }
 
 impl Bench {
@@ -68,7 +74,27 @@ impl Bench {
 
     /// A namespace with nothing in it; `None` without a cluster.
     pub async fn empty(test: &str) -> Option<Self> {
-        let kubeconfig = kubeconfig()?;
+        Self::on(kubeconfig()?, test, Box::new(TURNS.read().await)).await
+    }
+
+    /// As [`Bench::with_api`], while no other test runs.
+    pub async fn alone_with_api(test: &str) -> Option<Self> {
+        let bench = Self::on(kubeconfig()?, test, Box::new(TURNS.write().await)).await?;
+        bench
+            .make(deployment("registry.example/api:1.0.0", 2))
+            .await;
+        bench.steady("1.0.0").await;
+        Some(bench)
+    }
+
+    /// On the cluster whose node runs what it is told to; `None` without one.
+    pub async fn on_a_real_node(test: &str) -> Option<Self> {
+        let named = std::env::var_os("KUBECONFIG_TEST_REAL").filter(|value| !value.is_empty());
+        let kubeconfig = named.map(PathBuf::from).or_else(kubeconfig)?;
+        Self::on(kubeconfig, test, Box::new(TURNS.read().await)).await
+    }
+
+    async fn on(kubeconfig: PathBuf, test: &str, turn: Box<dyn Send + Sync>) -> Option<Self> {
         let file = Kubeconfig::read_from(&kubeconfig).expect("a kubeconfig");
         let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
             .await
@@ -81,6 +107,7 @@ impl Bench {
             kubeconfig,
             home: TempDir::with_prefix("opsconsole-kubernetes-").expect("a directory"),
             began: Instant::now(),
+            _turn: turn,
         };
         let namespaces: Api<Namespace> = Api::all(bench.client.clone());
         let namespace: Namespace = read(json!({"metadata": {"name": bench.namespace}}));
@@ -143,14 +170,9 @@ impl Bench {
     /// The token of a service account with those rules.
     pub async fn token(&self, name: &str, rules: Value) -> String {
         let post = PostParams::default();
-        let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &self.namespace);
         let roles: Api<Role> = Api::namespaced(self.client.clone(), &self.namespace);
         let bindings: Api<RoleBinding> = Api::namespaced(self.client.clone(), &self.namespace);
-        let named = json!({"metadata": {"name": name}});
-        accounts
-            .create(&post, &read(named.clone()))
-            .await
-            .expect("an account");
+        let token = self.account(name).await;
         let role = read(json!({"metadata": {"name": name}, "rules": rules}));
         roles.create(&post, &role).await.expect("a Role");
         let binding = read(json!({
@@ -159,6 +181,15 @@ impl Bench {
             "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": self.namespace}]
         }));
         bindings.create(&post, &binding).await.expect("a binding");
+        token
+    }
+
+    /// The token of a service account without any rights.
+    pub async fn account(&self, name: &str) -> String {
+        let post = PostParams::default();
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &self.namespace);
+        let account = read(json!({"metadata": {"name": name}}));
+        accounts.create(&post, &account).await.expect("an account");
         let request = read(json!({"spec": {"audiences": [], "expirationSeconds": 3600}}));
         accounts
             .create_token_request(name, &post, &request)
@@ -207,6 +238,7 @@ impl Bench {
             lock: None,
             runbook: None,
             refresh_s: 2,
+            hours_per_month: None,
             extra_bill: Vec::new(),
             platform: PlatformConfig::Kubernetes(KubernetesConfig {
                 kubeconfig: Some(self.kubeconfig.clone()),
@@ -227,6 +259,15 @@ impl Bench {
     }
 
     pub async fn operator_of(&self, who: &str, config: EnvironmentConfig) -> Operator {
+        self.operator_with(who, config, Settings::default()).await
+    }
+
+    pub async fn operator_with(
+        &self,
+        who: &str,
+        config: EnvironmentConfig,
+        settings: Settings,
+    ) -> Operator {
         let connections = Connections::new(
             vec![config],
             Arc::new(|config| {
@@ -242,7 +283,7 @@ impl Bench {
             name: who.to_owned(),
             host: Some("laptop".to_owned()),
         };
-        Operator::new(connections, store, author, Settings::default())
+        Operator::new(connections, store, author, settings)
     }
 
     /// Waits until that release alone runs.
@@ -275,6 +316,11 @@ impl Bench {
 
     /// Takes the namespace away; a test that failed leaves it to be looked at.
     pub async fn clear(self) {
+        self.delete_namespace().await;
+    }
+
+    /// As [`Bench::clear`], for a test that goes on.
+    pub async fn delete_namespace(&self) {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         namespaces
             .delete(&self.namespace, &DeleteParams::default())

@@ -1,20 +1,22 @@
 //! Helm releases, by the real helm program with this repository's chart.
 
-use super::cluster::{Bench, ROLLOUT_TIME, carry_out, deploy};
+use super::cluster::{Bench, ROLLOUT_TIME, carry_out, deploy, ended, yes};
 use opsconsole::{
     config::{EnvironmentConfig, PlatformConfig},
     model::{Action, EnvironmentName, RunOutcome},
+    operate::{Confirmation, RunOptions},
 };
 use serde_json::Value;
 use std::{
     process::{Command, Stdio},
+    sync::Arc,
     time::Instant,
 };
 
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../helm/opsconsole-api");
 
 /// helm, pointed at the test's namespace.
-fn helm(bench: &Bench, arguments: &[&str]) -> Command {
+pub fn helm(bench: &Bench, arguments: &[&str]) -> Command {
     let mut command = Command::new("helm");
     command
         .args(arguments)
@@ -24,7 +26,7 @@ fn helm(bench: &Bench, arguments: &[&str]) -> Command {
     command
 }
 
-fn said(command: &mut Command) -> String {
+pub fn said(command: &mut Command) -> String {
     let output = command.output().expect("helm runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
@@ -40,7 +42,7 @@ fn upgrade(bench: &Bench, tag: &str, more: &[&str]) -> Command {
     helm(bench, &arguments)
 }
 
-fn config(bench: &Bench) -> EnvironmentConfig {
+pub fn config(bench: &Bench) -> EnvironmentConfig {
     let mut config = bench.config();
     if let PlatformConfig::Kubernetes(kubernetes) = &mut config.platform {
         kubernetes.deployment = None;
@@ -50,7 +52,7 @@ fn config(bench: &Bench) -> EnvironmentConfig {
 }
 
 /// Revision, status and description, oldest first.
-fn history(bench: &Bench) -> Vec<(u64, String, String)> {
+pub fn history(bench: &Bench) -> Vec<(u64, String, String)> {
     let text = said(&mut helm(bench, &["history", "shop", "-o", "json"]));
     let entries: Vec<Value> = serde_json::from_str(&text).expect("a history");
     let word = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
@@ -78,7 +80,7 @@ async fn installed(test: &str) -> Option<Bench> {
     Some(bench)
 }
 
-async fn settled(bench: &Bench, release: &str) {
+pub async fn settled(bench: &Bench, release: &str) {
     let platform = opsconsole::platform::connect(&config(bench))
         .await
         .expect("a platform");
@@ -99,7 +101,7 @@ async fn settled(bench: &Bench, release: &str) {
     }
 }
 
-fn back() -> Action {
+pub fn back() -> Action {
     Action::Rollback { to: None }
 }
 
@@ -237,15 +239,29 @@ async fn where_helm_has_no_such_revision_the_undo_is_break_glass_and_says_so() {
     );
     let undo = Action::Rollback { to };
     let plan = operator
-        .plan(&EnvironmentName::from("dev"), undo.clone(), None)
+        .plan(&EnvironmentName::from("dev"), undo, None)
         .await
         .expect("a plan");
-    let warned = plan.prepared.warnings.join("\n");
+    let plan = Arc::new(plan);
+    let send = async |confirmation| {
+        operator
+            .execute(plan.clone(), confirmation, RunOptions::default())
+            .await
+    };
+    // The executor refuses a yes, whatever the screen shows.
+    let refused = send(yes()).await.expect_err("a yes is not enough");
+    let said = refused.to_string();
     assert!(
-        warned.contains("break-glass") && warned.contains("next `helm upgrade`"),
-        "{warned}"
+        said.contains("next `helm upgrade`") && said.contains("--break-glass"),
+        "{said}"
     );
-    assert_eq!(carry_out(&operator, undo).await, RunOutcome::Done);
+    settled(&bench, "1.2.0").await;
+    let reasoned = Confirmation {
+        break_glass: Some("checkout is down".to_owned()),
+        ..yes()
+    };
+    let run = send(reasoned).await.expect("a reason passes");
+    assert_eq!(ended(run).await, RunOutcome::Done);
     settled(&bench, "1.1.0").await;
     assert_eq!(history(&bench).len(), 1, "Helm's record is as it was");
     bench.clear().await;

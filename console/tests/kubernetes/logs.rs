@@ -44,8 +44,9 @@ impl Heard {
     }
 }
 
-const PODS: usize = 30;
-const LINES: usize = 300;
+/// More than one connection to the API server bears.
+const PODS: usize = 200;
+const LINES: usize = 100;
 
 #[tokio::test]
 async fn lines_of_many_containers_come_each_once() {
@@ -80,7 +81,7 @@ async fn lines_of_many_containers_come_each_once() {
                     .write_all(line.as_bytes())
                     .expect("a line");
             }
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(20));
         }
     });
     let mut heard = Heard::default();
@@ -109,7 +110,7 @@ fn number(line: &str) -> Option<u64> {
 
 #[tokio::test]
 async fn a_rollout_on_a_real_node_and_a_crash_lose_and_double_no_line() {
-    let Some(bench) = Bench::empty("real-logs").await else {
+    let Some(bench) = Bench::on_a_real_node("real-logs").await else {
         return;
     };
     if !bench.has_image("demo:1").await {

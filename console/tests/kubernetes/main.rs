@@ -5,5 +5,14 @@ mod cluster;
 mod conformance;
 mod faults;
 mod helm;
+mod helm_hooks;
 mod logs;
+mod meddler;
+mod misfortunes;
+mod recorder;
+mod rights;
 mod rollouts;
+mod surroundings;
+mod walk;
+#[path = "../common/walk.rs"]
+mod walked;

@@ -33,9 +33,15 @@ impl Laboratory {
 
     /// The console's program with this laboratory's settings.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_opsconsole"));
+        let mut command = self.around(env!("CARGO_BIN_EXE_opsconsole"));
+        command.args(arguments);
         command
-            .args(arguments)
+    }
+
+    /// A program that runs the console's, with the same settings.
+    pub fn around(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
             .env("OPSCONSOLE_DATA_DIR", self.data_dir())
             .env("OPSCONSOLE_CONFIG", "")
             .env("OPSCONSOLE_AUTHOR", "ana")

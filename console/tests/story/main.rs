@@ -8,4 +8,8 @@ mod headless;
 mod laboratory;
 mod operator;
 mod pty;
+#[path = "../common/running.rs"]
+mod running;
 mod walk;
+#[path = "../common/walk.rs"]
+mod walked;

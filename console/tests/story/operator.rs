@@ -3,8 +3,13 @@
 use super::{
     laboratory::{Laboratory, eventually},
     pty::{CTRL_C, ENTER, Screen},
+    running::Running,
 };
-use std::time::Duration;
+use std::{
+    fs::File,
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 const SOON: Duration = Duration::from_secs(20);
 const ROLLOUT: Duration = Duration::from_secs(120);
@@ -123,4 +128,87 @@ fn sigterm_gives_the_terminal_back() {
     eventually("the alternate screen is left", SOON, || {
         !screen.is_full_screen()
     });
+}
+
+#[test]
+fn a_key_shows_when_it_is_pressed_not_at_the_next_second() {
+    let laboratory = Laboratory::new();
+    let mut screen = Screen::open(&laboratory, 120, 36);
+    screen.wait_for("prod", ROLLOUT);
+    let mut times: Vec<Duration> = (0..15)
+        .map(|number| {
+            // Between two keys a look at the clock, too.
+            std::thread::sleep(Duration::from_millis(130));
+            let key = if number % 2 == 0 { "j" } else { "k" };
+            let marked = |text: &str| {
+                text.lines()
+                    .find(|line| line.contains('▸'))
+                    .map(str::to_owned)
+            };
+            let before = marked(&screen.text());
+            let begun = Instant::now();
+            screen.type_keys(key);
+            screen.wait_until("another row is chosen", SOON, |text| marked(text) != before);
+            begun.elapsed()
+        })
+        .collect();
+    times.sort();
+    let median = times[times.len() / 2];
+    assert!(median < Duration::from_millis(300), "{times:?}");
+}
+
+#[test]
+fn a_console_whose_terminal_is_gone_ends_without_a_crash() {
+    let laboratory = Laboratory::new();
+    let (shown, code) = (
+        laboratory.data_dir().join("shown"),
+        laboratory.data_dir().join("code"),
+    );
+    // `script` holds the terminal; its shell outlives that, to tell how the console ended.
+    let shell = format!(
+        "stty rows 36 columns 120; trap '' HUP; '{}'; echo $? >'{}'",
+        env!("CARGO_BIN_EXE_opsconsole"),
+        code.display()
+    );
+    let mut script = laboratory.around("script");
+    script
+        .args(["--quiet", "--flush", "--command", &shell, "/dev/null"])
+        .env("TERM", "xterm-256color")
+        .stdin(Stdio::piped())
+        .stdout(File::create(&shown).expect("a file"));
+    let terminal = Running(script.spawn().expect("script, of util-linux"));
+    eventually("the console shows its environments", ROLLOUT, || {
+        std::fs::read_to_string(&shown).is_ok_and(|text| text.contains("staging"))
+    });
+    drop(terminal);
+    let mut ended_with = String::new();
+    eventually("the console has ended", SOON, || {
+        ended_with = std::fs::read_to_string(&code).unwrap_or_default();
+        !ended_with.is_empty()
+    });
+    // By SIGHUP, by a failed write, or by who watches the terminal: never by a panic (101, 134).
+    assert!(
+        ["0", "1", "129"].contains(&ended_with.trim()),
+        "{ended_with}"
+    );
+}
+
+#[test]
+fn a_reader_that_has_read_enough_ends_a_command_without_a_crash() {
+    let laboratory = Laboratory::new();
+    for command in ["doctor", "history", "envs", "completions bash", "--help"] {
+        let line = format!(
+            "'{}' {command} | :; echo ${{PIPESTATUS[0]}}",
+            env!("CARGO_BIN_EXE_opsconsole")
+        );
+        let mut bash = laboratory.around("bash");
+        let ran = bash.args(["-c", &line]).output().expect("bash");
+        let (code, said) = (
+            String::from_utf8_lossy(&ran.stdout),
+            String::from_utf8_lossy(&ran.stderr),
+        );
+        // All was written before the reader went, or not.
+        assert!(["0", "141"].contains(&code.trim()), "{command}: {code}");
+        assert!(!said.contains("panicked"), "{command}: {said}");
+    }
 }
