@@ -260,10 +260,11 @@ failed_migration_stops_the_release() {
   [ "$before" = "$after" ] && in_cluster history opsconsole-api | tail -1 | grep -q failed
 }
 
-# may YES-OR-NO GROUP VERB RESOURCE
+# may YES-OR-NO GROUP VERB RESOURCE. What follows a slash is a subresource of pods; of others it is a name.
 may() {
-  local said
-  said=$(kubectl -n "$namespace-rbac" auth can-i "$3" "$4" --as someone --as-group "$2" 2>/dev/null)
+  local said what=("$4")
+  [[ $4 != pods/* ]] || what=(pods --subresource="${4#pods/}")
+  said=$(kubectl -n "$namespace-rbac" auth can-i "$3" "${what[@]}" --as someone --as-group "$2" 2>/dev/null)
   [ "$said" = "$1" ] || { echo "$2 may $3 $4: $said, expected $1"; return 1; }
 }
 
@@ -272,7 +273,7 @@ console_roles() {
     --set console.readers[0].kind=Group,console.readers[0].name=readers,console.operators[0].kind=Group,console.operators[0].name=operators | kubectl apply -f - || return
   local group
   for group in readers operators; do
-    may yes $group watch deployments.apps && may yes $group list pods && may yes $group get pods/log && may yes $group list events && may no $group create pods/exec || return
+    may yes $group list deployments.apps && may yes $group watch pods && may yes $group get pods/log && may yes $group list events && may no $group create pods/exec || return
   done
   may no readers patch deployments.apps/opsconsole-api && may no readers create leases.coordination.k8s.io && may no readers list secrets &&
     may yes operators patch deployments.apps/opsconsole-api && may yes operators create leases.coordination.k8s.io && may yes operators list secrets && may yes operators delete pods && may no readers delete pods || return

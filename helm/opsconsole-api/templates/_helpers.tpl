@@ -32,10 +32,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: api
 {{- end }}
 
-{{/* The pods' own: without the chart's version, which would roll the pods out again for nothing. */}}
+{{/* The pods' own: without the chart's version, which would roll the pods out again for nothing, and without the release's, which is not true any more where a deploy changed the image alone. */}}
 {{- define "opsconsole-api.podLabels" -}}
 {{ include "opsconsole-api.selectorLabels" . }}
-app.kubernetes.io/version: {{ include "opsconsole-api.release" . | quote }}
 app.kubernetes.io/part-of: opsconsole
 opsconsole/environment: {{ .Values.environment }}
 {{- end }}
@@ -79,12 +78,10 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
-{{/* Settings that the service and the migration share. */}}
+{{/* Settings that the service and the migration share. Which release it is says the image itself: a deploy may change only that. */}}
 {{- define "opsconsole-api.env" -}}
 - name: OPSCONSOLE_API_ENVIRONMENT
   value: {{ .Values.environment | quote }}
-- name: OPSCONSOLE_API_RELEASE
-  value: {{ include "opsconsole-api.release" . | quote }}
 {{- with .Values.api.gitSha }}
 - name: OPSCONSOLE_API_GIT_SHA
   value: {{ . | quote }}
@@ -139,7 +136,7 @@ capabilities:
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
 {{- fail "httpRoute.enabled is true: name the gateway in httpRoute.parentRefs." -}}
 {{- end -}}
-{{- range tuple "ENVIRONMENT" "RELEASE" "GIT_SHA" "LOG_LEVEL" "DATABASE_URL" "LISTEN" "DRAIN_SECONDS" -}}
+{{- range tuple "ENVIRONMENT" "GIT_SHA" "LOG_LEVEL" "DATABASE_URL" "LISTEN" "DRAIN_SECONDS" -}}
 {{- $name := printf "OPSCONSOLE_API_%s" . -}}
 {{- if or (hasKey $.Values.api.env $name) (hasKey $.Values.api.secretEnv $name) -}}
 {{- fail (printf "%s has a value of its own in this chart: set that instead of api.env or api.secretEnv." $name) -}}
