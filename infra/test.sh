@@ -449,7 +449,13 @@ if $simulator; then
     grep -q hooks_package variables.tf || sed -i /hooks_package/d "$work/$1.apply.tfvars"
     # moto answers in threads that it does not guard. Network ACLs made at once lose their subnets for ever, so the network
     # is made one by one; a security group's first rule is now and then forgotten: fewer at once, and once more.
-    simulated timeout 420 terraform apply -target=module.network -parallelism=1 -auto-approve -input=false -no-color -var-file="$work/$1.apply.tfvars" || return
+    local network=(timeout 420 terraform apply -target=module.network -parallelism=1 -auto-approve -input=false -no-color -var-file="$work/$1.apply.tfvars")
+    # On a busy machine an answer is now and then lost; the provider asks again and meets what it has made: from the start, once.
+    simulated "${network[@]}" >"$work/$1.network.log" 2>&1 || {
+      cat "$work/$1.network.log"
+      grep -q NetworkAclEntryAlreadyExists "$work/$1.network.log" && "$tools/moto" reset && rm -f terraform.tfstate &&
+        simulated "${network[@]}" || return
+    }
     local once=(timeout 420 terraform apply -parallelism=5 -auto-approve -input=false -no-color -var-file="$work/$1.apply.tfvars")
     simulated "${once[@]}" >"$work/$1.apply.log" 2>&1 || {
       cat "$work/$1.apply.log"
