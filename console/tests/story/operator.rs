@@ -46,9 +46,8 @@ fn from_a_fresh_clone_to_a_rollback_of_a_real_service() {
     screen.wait_for("the operator's choice", SOON);
     screen.type_keys("\t");
     screen.type_keys(ENTER);
-    screen.wait_until("the outcome is told", ROLLOUT, |text| {
-        text.contains("rolled back")
-    });
+    // ECS says "rolled back because" when it begins to; the verdict comes when it is over.
+    screen.wait_for("1.6.0 failed in dev; 1.5.0 serves again", ROLLOUT);
     screen.back_to("LAST DEPLOY", SOON);
     screen.type_keys("H");
     screen.wait_for("rolled back", SOON);
@@ -63,9 +62,8 @@ fn from_a_fresh_clone_to_a_rollback_of_a_real_service() {
     screen.wait_for("the operator's choice", SOON);
     screen.type_keys("\t");
     screen.type_keys(ENTER);
-    screen.wait_until("it went out", ROLLOUT, |_| {
-        laboratory.release("dev") == "1.6.1"
-    });
+    screen.wait_for("1.6.1 is live in dev", ROLLOUT);
+    assert_eq!(laboratory.release("dev"), "1.6.1");
     screen.back_to("LAST DEPLOY", SOON);
     screen.wait_until("the row says what is wrong", ROLLOUT, |text| {
         text.contains("5xx")
