@@ -408,13 +408,18 @@ fn confirm_in_its_other_states() {
     insta::assert_snapshot!("confirm_refused", draw(&mut state, (80, 24)));
 
     let mut plan = fixtures::rollback_plan();
-    plan.prepared.blockers.push(crate::model::Blocker {
+    let blocker = crate::model::Blocker {
         what: "the image of 1.4.0 is no longer in the registry".into(),
         remedy: "Push it again, or choose another release".into(),
-    });
+    };
+    let gate = Gate::Refused {
+        why: blocker.what.clone(),
+        remedy: blocker.remedy.clone(),
+    };
+    plan.prepared.blockers.push(blocker);
     insta::assert_snapshot!(
         "confirm_blocked",
-        draw(&mut confirming(plan, Gate::TypeName), (80, 24))
+        draw(&mut confirming(plan, gate), (80, 24))
     );
 
     let gate = Gate::BreakGlass {

@@ -96,6 +96,15 @@ impl ConfirmState {
         }]
     }
 
+    /// Whether it cannot be done as things stand; planned again later, it may be.
+    pub fn is_refused(&self) -> bool {
+        match &self.phase {
+            Phase::Refused(_) => true,
+            Phase::Ready(plan, gate) => !can_go(plan, gate),
+            Phase::Planning | Phase::Sending(_) => false,
+        }
+    }
+
     /// The parts that can have the focus now, in the order of Tab.
     pub fn parts(&self) -> Vec<Focus> {
         let mut parts = Vec::new();
@@ -238,7 +247,7 @@ fn wants_name(gate: &Gate) -> bool {
 
 /// Whether anything can be confirmed: nothing refuses it, nothing is in the way, and it would do
 /// something.
-pub fn can_go(plan: &Plan, gate: &Gate) -> bool {
+fn can_go(plan: &Plan, gate: &Gate) -> bool {
     !matches!(gate, Gate::Refused { .. }) && plan.prepared.blockers.is_empty() && !plan.is_noop()
 }
 
@@ -275,7 +284,7 @@ impl OverlayState for ConfirmState {
                     self.typed(into, |input| _ = input.handle_event(&Event::Key(key)));
                 }
             }
-            KeyCode::Char('r') if matches!(self.phase, Phase::Refused(_)) => {
+            KeyCode::Char('r') if self.is_refused() => {
                 return Outcome::Stay(self.plan_again());
             }
             KeyCode::Char('q') => return Outcome::close(),
@@ -466,6 +475,29 @@ mod tests {
             press(&mut dialog, KeyCode::Enter),
             Outcome::Close(_)
         ));
+    }
+
+    #[test]
+    fn a_blocked_plan_can_be_made_again_where_it_stands() {
+        let mut plan = fixtures::deploy_plan("1.6.0");
+        plan.prepared.blockers.push(crate::model::Blocker {
+            what: "a rollout of 1.5.0 is going on".into(),
+            remedy: "wait for its end".into(),
+        });
+        let gate = Gate::Refused {
+            why: "a rollout of 1.5.0 is going on".into(),
+            remedy: "wait for its end".into(),
+        };
+        let mut dialog = ready(plan, gate);
+        let Outcome::Stay(effects) = press(&mut dialog, KeyCode::Char('r')) else {
+            panic!("it left")
+        };
+        assert!(matches!(effects[..], [Effect::Plan { .. }]));
+        let mut dialog = ready(fixtures::deploy_plan("1.6.0"), Gate::Confirm);
+        let Outcome::Stay(effects) = press(&mut dialog, KeyCode::Char('r')) else {
+            panic!("it left")
+        };
+        assert!(effects.is_empty());
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use super::Keys;
 use crate::{
-    model::{Action, Change, Plan, PlanSide},
+    model::{Action, Blocker, Change, Plan, PlanSide},
     operate::Gate,
     tui::{
         state::{
             Target, World,
-            overlay::confirm::{ConfirmState, Focus, Phase, can_go},
+            overlay::confirm::{ConfirmState, Focus, Phase},
         },
         theme::{Role, Theme},
         view::common,
@@ -132,14 +132,18 @@ pub fn draw(
         buf,
     );
     let keys: Keys = match &state.phase {
-        Phase::Refused(_) => &[("⏎", "close"), ("r", "plan again"), ("esc", "close")],
-        Phase::Ready(plan, gate) if can_go(plan, gate) => &[
+        Phase::Ready(..) if !state.is_refused() => &[
             ("tab", "next"),
             ("⏎", "press what is marked"),
             ("↑↓", "scroll"),
             ("esc", "cancel"),
         ],
-        _ => &[("⏎", "close"), ("↑↓", "scroll"), ("esc", "close")],
+        Phase::Ready(..) | Phase::Refused(_) => {
+            &[("r", "plan again"), ("↑↓", "scroll"), ("esc", "close")]
+        }
+        Phase::Planning | Phase::Sending(_) => {
+            &[("⏎", "close"), ("↑↓", "scroll"), ("esc", "close")]
+        }
     };
     (hits, keys)
 }
@@ -224,14 +228,6 @@ fn details(
     let mut add = |label: &str, label_role, role, words: &str| {
         lines.extend(labelled(theme, label, label_role, role, words, columns))
     };
-    for blocker in &plan.prepared.blockers {
-        add(
-            "✖",
-            Role::Bad,
-            Role::Bad,
-            &format!("{}. {}", blocker.what, blocker.remedy),
-        );
-    }
     match gate {
         Gate::Refused { why, remedy } => add(
             "✖",
@@ -247,12 +243,15 @@ fn details(
         ),
         Gate::Confirm | Gate::TypeName => {}
     }
-    if plan.is_noop() {
+    // The gate has said one of them already.
+    let said =
+        |blocker: &Blocker| matches!(gate, Gate::Refused { why, .. } if *why == blocker.what);
+    for blocker in plan.prepared.blockers.iter().filter(|each| !said(each)) {
         add(
-            "·",
-            Role::Text,
-            Role::Text,
-            "Nothing would change: this is what runs already.",
+            "✖",
+            Role::Bad,
+            Role::Bad,
+            &format!("{}. {}", blocker.what, blocker.remedy),
         );
     }
     let same = matches!(
