@@ -88,7 +88,7 @@ impl Screen {
     }
 
     /// True while the program has the alternate screen.
-    pub fn is_full_screen(&self) -> bool {
+    fn is_full_screen(&self) -> bool {
         self.parser
             .lock()
             .expect("no reader panics")
@@ -165,20 +165,22 @@ impl Screen {
         self.child.process_id()
     }
 
-    /// Waits for the program to end; its exit code.
+    /// Waits for the program to end and to give the terminal back, which its last bytes do; its
+    /// exit code.
     pub fn wait_for_end(&mut self, limit: Duration) -> u32 {
         let begun = Instant::now();
         loop {
-            if let Some(status) = self
+            let ended = self
                 .child
                 .try_wait()
-                .expect("the console can be waited for")
-            {
-                return status.exit_code();
+                .expect("the console can be waited for");
+            match ended {
+                Some(status) if !self.is_full_screen() => return status.exit_code(),
+                _ => {}
             }
             assert!(
                 begun.elapsed() < limit,
-                "the console did not end\n{}",
+                "the console did not end, or kept the terminal\n{}",
                 self.text()
             );
             std::thread::sleep(Duration::from_millis(25));
