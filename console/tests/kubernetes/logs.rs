@@ -44,8 +44,20 @@ impl Heard {
     }
 }
 
-/// More than one connection to the API server bears.
-const PODS: usize = 200;
+/// More streams than one connection to the API server bears, where the machine lets a kubelet
+/// follow as many: it takes an inotify instance for each, of which Linux usually gives a user 128.
+fn pods() -> usize {
+    let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_instances");
+    let limit = limit
+        .ok()
+        .and_then(|text| text.trim().parse::<usize>().ok());
+    if limit.is_some_and(|limit| limit >= 512) {
+        return 200;
+    }
+    eprintln!("90 pods, not 200: fs.inotify.max_user_instances is below 512");
+    90
+}
+
 const LINES: usize = 100;
 
 #[tokio::test]
@@ -57,12 +69,13 @@ async fn lines_of_many_containers_come_each_once() {
         eprintln!("not run: its nodes are not kwok's, so nobody feeds logs");
         return bench.clear().await;
     };
+    let pods = pods();
     bench
-        .make(deployment("registry.example/api:1.0.0", PODS as u32))
+        .make(deployment("registry.example/api:1.0.0", pods as u32))
         .await;
     bench.steady("1.0.0").await;
     let began = Instant::now();
-    while std::fs::read_dir(&fed).map_or(0, Iterator::count) < PODS {
+    while std::fs::read_dir(&fed).map_or(0, Iterator::count) < pods {
         assert!(began.elapsed() < ROLLOUT_TIME, "the pods have no logs");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -85,12 +98,12 @@ async fn lines_of_many_containers_come_each_once() {
         }
     });
     let mut heard = Heard::default();
-    while heard.count() < PODS * LINES {
+    while heard.count() < pods * LINES {
         heard.take(next(&mut handle).await);
     }
     writing.await.expect("all is written");
     let expected: Vec<String> = (0..LINES).map(|number| number.to_string()).collect();
-    assert_eq!(heard.0.len(), PODS);
+    assert_eq!(heard.0.len(), pods);
     for (stream, lines) in &heard.0 {
         let lines: Vec<&str> = lines
             .iter()
@@ -98,8 +111,15 @@ async fn lines_of_many_containers_come_each_once() {
             .collect();
         assert_eq!(lines, expected, "{stream}");
     }
-    let state = handle.state.borrow().clone();
-    assert_eq!(state.sources.map(|sources| sources.followed), Some(PODS));
+    // On a busy machine a connection may break under its streams; they are opened again.
+    let mut state = handle.state.clone();
+    let all_are_followed = state.wait_for(|state| {
+        let sources = state.sources.as_ref();
+        sources.is_some_and(|sources| sources.followed == pods)
+    });
+    let waited = tokio::time::timeout(ROLLOUT_TIME, all_are_followed).await;
+    let sources = || handle.state.borrow().sources.clone();
+    assert!(matches!(waited, Ok(Ok(_))), "{:?}", sources());
     bench.clear().await;
 }
 
