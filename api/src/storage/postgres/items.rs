@@ -12,7 +12,7 @@ use crate::storage::{ItemStore, StoreError};
 #[async_trait]
 impl ItemStore for PostgresStore {
     async fn update_item(&self, item: &Item) -> Result<bool, StoreError> {
-        sqlx::query!(
+        let change = sqlx::query!(
             "UPDATE items SET name = $1, description = $2, updated_at_ms = $3, version = $4 \
              WHERE id = $5 AND version = $4::bigint - 1",
             item.name,
@@ -20,23 +20,17 @@ impl ItemStore for PostgresStore {
             item.updated_at.as_millisecond(),
             item.version,
             item.id.uuid(),
-        )
-        .execute(&self.pool)
-        .await
-        .map(|done| done.rows_affected() == 1)
-        .map_err(|e| self.error(&e))
+        );
+        self.changes_one(change).await
     }
 
     async fn delete_item(&self, id: ItemId, version: i64) -> Result<bool, StoreError> {
-        sqlx::query!(
+        let change = sqlx::query!(
             "DELETE FROM items WHERE id = $1 AND version = $2",
             id.uuid(),
             version,
-        )
-        .execute(&self.pool)
-        .await
-        .map(|done| done.rows_affected() == 1)
-        .map_err(|e| self.error(&e))
+        );
+        self.changes_one(change).await
     }
 
     async fn item(&self, id: ItemId) -> Result<Option<Item>, StoreError> {

@@ -253,16 +253,13 @@ impl JobStore for PostgresStore {
     }
 
     async fn keep_draft(&self, id: JobId, claim: Uuid, draft: &str) -> Result<bool, StoreError> {
-        sqlx::query!(
+        let change = sqlx::query!(
             "UPDATE jobs SET draft = $1 WHERE id = $2 AND claim = $3",
             draft,
             id.uuid(),
             claim,
-        )
-        .execute(&self.pool)
-        .await
-        .map(|done| done.rows_affected() == 1)
-        .map_err(|e| self.error(&e))
+        );
+        self.changes_one(change).await
     }
 
     async fn draft(&self, id: JobId) -> Result<Option<String>, StoreError> {

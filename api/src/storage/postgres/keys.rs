@@ -73,15 +73,12 @@ impl KeyStore for PostgresStore {
     }
 
     async fn revoke_api_key(&self, prefix: &str, at: Timestamp) -> Result<bool, StoreError> {
-        sqlx::query!(
+        let change = sqlx::query!(
             "UPDATE api_keys SET revoked_at_ms = $1 WHERE prefix = $2 AND revoked_at_ms IS NULL",
             at.as_millisecond(),
             prefix,
-        )
-        .execute(&self.pool)
-        .await
-        .map(|done| done.rows_affected() == 1)
-        .map_err(|e| self.error(&e))
+        );
+        self.changes_one(change).await
     }
 }
 

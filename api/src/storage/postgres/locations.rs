@@ -13,7 +13,7 @@ use crate::storage::{LocationStore, StoreError};
 #[async_trait]
 impl LocationStore for PostgresStore {
     async fn update_location(&self, location: &Location) -> Result<bool, StoreError> {
-        sqlx::query!(
+        let change = sqlx::query!(
             "UPDATE locations SET name = $1, address = $2, notes = $3, version = $4, \
              updated_at_ms = $5 WHERE id = $6 AND version = $4::bigint - 1",
             location.name,
@@ -22,23 +22,17 @@ impl LocationStore for PostgresStore {
             location.version,
             location.updated_at.as_millisecond(),
             location.id.uuid(),
-        )
-        .execute(&self.pool)
-        .await
-        .map(|done| done.rows_affected() == 1)
-        .map_err(|e| self.error(&e))
+        );
+        self.changes_one(change).await
     }
 
     async fn delete_location(&self, id: LocationId, version: i64) -> Result<bool, StoreError> {
-        sqlx::query!(
+        let change = sqlx::query!(
             "DELETE FROM locations WHERE id = $1 AND version = $2",
             id.uuid(),
             version,
-        )
-        .execute(&self.pool)
-        .await
-        .map(|done| done.rows_affected() == 1)
-        .map_err(|e| self.error(&e))
+        );
+        self.changes_one(change).await
     }
 
     async fn location(&self, id: LocationId) -> Result<Option<Location>, StoreError> {

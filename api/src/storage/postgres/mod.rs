@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{ConnectOptions, Connection, Execute, Executor, PgConnection, Postgres};
 
 use super::{
     IDEMPOTENCY_HOURS, IdempotentRequest, New, Once, PoolUsage, Schema, Store, StoreError,
@@ -58,6 +58,16 @@ impl PostgresStore {
             pool,
             connection_errors: AtomicU64::new(0),
         })
+    }
+
+    /// Makes a change; false when there was no such row.
+    async fn changes_one<'q>(
+        &self,
+        change: impl Execute<'q, Postgres> + 'q,
+    ) -> Result<bool, StoreError> {
+        let done = self.pool.execute(change).await;
+        done.map(|done| done.rows_affected() == 1)
+            .map_err(|e| self.error(&e))
     }
 
     fn error(&self, error: &sqlx::Error) -> StoreError {

@@ -14,7 +14,7 @@ const COLUMNS: &str = "position, id, name, description, created_at_ms, updated_a
 #[async_trait]
 impl ItemStore for SqliteStore {
     async fn update_item(&self, item: &Item) -> Result<bool, StoreError> {
-        sqlx::query(
+        let change = sqlx::query(
             "UPDATE items SET name = ?1, description = ?2, updated_at_ms = ?3, version = ?4 \
              WHERE id = ?5 AND version = ?4 - 1",
         )
@@ -22,21 +22,15 @@ impl ItemStore for SqliteStore {
         .bind(item.description.as_deref())
         .bind(item.updated_at.as_millisecond())
         .bind(item.version)
-        .bind(item.id.to_string())
-        .execute(&self.writer)
-        .await
-        .map(|done| done.rows_affected() == 1)
-        .map_err(|e| self.error(&e))
+        .bind(item.id.to_string());
+        self.changes_one(change).await
     }
 
     async fn delete_item(&self, id: ItemId, version: i64) -> Result<bool, StoreError> {
-        sqlx::query("DELETE FROM items WHERE id = ? AND version = ?")
+        let change = sqlx::query("DELETE FROM items WHERE id = ? AND version = ?")
             .bind(id.to_string())
-            .bind(version)
-            .execute(&self.writer)
-            .await
-            .map(|done| done.rows_affected() == 1)
-            .map_err(|e| self.error(&e))
+            .bind(version);
+        self.changes_one(change).await
     }
 
     async fn item(&self, id: ItemId) -> Result<Option<Item>, StoreError> {

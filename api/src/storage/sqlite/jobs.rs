@@ -265,14 +265,11 @@ impl JobStore for SqliteStore {
     }
 
     async fn keep_draft(&self, id: JobId, claim: Uuid, draft: &str) -> Result<bool, StoreError> {
-        sqlx::query("UPDATE jobs SET draft = ? WHERE id = ? AND claim = ?")
+        let change = sqlx::query("UPDATE jobs SET draft = ? WHERE id = ? AND claim = ?")
             .bind(draft)
             .bind(id.to_string())
-            .bind(claim.to_string())
-            .execute(&self.writer)
-            .await
-            .map(|done| done.rows_affected() == 1)
-            .map_err(|e| self.error(&e))
+            .bind(claim.to_string());
+        self.changes_one(change).await
     }
 
     async fn draft(&self, id: JobId) -> Result<Option<String>, StoreError> {

@@ -70,15 +70,12 @@ impl KeyStore for SqliteStore {
     }
 
     async fn revoke_api_key(&self, prefix: &str, at: Timestamp) -> Result<bool, StoreError> {
-        sqlx::query(
+        let change = sqlx::query(
             "UPDATE api_keys SET revoked_at_ms = ? WHERE prefix = ? AND revoked_at_ms IS NULL",
         )
         .bind(at.as_millisecond())
-        .bind(prefix)
-        .execute(&self.writer)
-        .await
-        .map(|done| done.rows_affected() == 1)
-        .map_err(|e| self.error(&e))
+        .bind(prefix);
+        self.changes_one(change).await
     }
 }
 

@@ -15,7 +15,7 @@ const COLUMNS: &str = "position, id, name, address, notes, version, created_at_m
 #[async_trait]
 impl LocationStore for SqliteStore {
     async fn update_location(&self, location: &Location) -> Result<bool, StoreError> {
-        sqlx::query(
+        let change = sqlx::query(
             "UPDATE locations SET name = ?1, address = ?2, notes = ?3, version = ?4, \
              updated_at_ms = ?5 WHERE id = ?6 AND version = ?4 - 1",
         )
@@ -24,21 +24,15 @@ impl LocationStore for SqliteStore {
         .bind(location.notes.as_deref())
         .bind(location.version)
         .bind(location.updated_at.as_millisecond())
-        .bind(location.id.to_string())
-        .execute(&self.writer)
-        .await
-        .map(|done| done.rows_affected() == 1)
-        .map_err(|e| self.error(&e))
+        .bind(location.id.to_string());
+        self.changes_one(change).await
     }
 
     async fn delete_location(&self, id: LocationId, version: i64) -> Result<bool, StoreError> {
-        sqlx::query("DELETE FROM locations WHERE id = ? AND version = ?")
+        let change = sqlx::query("DELETE FROM locations WHERE id = ? AND version = ?")
             .bind(id.to_string())
-            .bind(version)
-            .execute(&self.writer)
-            .await
-            .map(|done| done.rows_affected() == 1)
-            .map_err(|e| self.error(&e))
+            .bind(version);
+        self.changes_one(change).await
     }
 
     async fn location(&self, id: LocationId) -> Result<Option<Location>, StoreError> {

@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Execute, Executor, Sqlite, SqliteConnection};
 
 use super::database_file::DatabaseFile;
 use super::{
@@ -76,6 +76,16 @@ impl SqliteStore {
             file,
             connection_errors: AtomicU64::new(0),
         }
+    }
+
+    /// Makes a change; false when there was no such row.
+    async fn changes_one<'q>(
+        &self,
+        change: impl Execute<'q, Sqlite> + 'q,
+    ) -> Result<bool, StoreError> {
+        let done = self.writer.execute(change).await;
+        done.map(|done| done.rows_affected() == 1)
+            .map_err(|e| self.error(&e))
     }
 
     /// Says what an error means, and gives up connections to which it may stick.
