@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::Value;
 
-use crate::support::{Start, request};
+use crate::support::{Start, TRACE, request, within_a_trace};
 
 fn requests(lines: &[Value]) -> Vec<&Value> {
     lines
@@ -19,13 +19,7 @@ async fn each_request_has_one_line_with_its_callers_id() {
     asked
         .headers_mut()
         .insert("x-request-id", "trace-7/a=1".parse().expect("a header"));
-    asked.headers_mut().insert(
-        "traceparent",
-        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa01a902b7-01"
-            .parse()
-            .expect("a header"),
-    );
-    let answer = api.send(asked).await;
+    let answer = api.send(within_a_trace(asked, true)).await;
     assert_eq!(answer.header("x-request-id"), "trace-7/a=1");
 
     api.process.line(|line| line["message"] == "request").await;
@@ -36,7 +30,7 @@ async fn each_request_has_one_line_with_its_callers_id() {
     assert_eq!(line["level"], "INFO");
     assert_eq!(line["release"], "1.5.0");
     assert_eq!(line["request_id"], "trace-7/a=1");
-    assert_eq!(line["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_eq!(line["trace_id"], TRACE);
     assert_eq!(line["principal"], "anonymous");
     assert_eq!(line["method"], "GET");
     assert_eq!(line["route"], "/items/{id}");

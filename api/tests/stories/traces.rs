@@ -5,7 +5,7 @@ use hyper::Method;
 use nix::sys::signal::Signal;
 
 use crate::support::collector::{Received, collector, hex, spans, text};
-use crate::support::{Start, request, until};
+use crate::support::{CALLERS_SPAN, Start, TRACE, request, until, within_a_trace};
 
 #[tokio::test]
 async fn each_request_is_a_span_of_its_callers_trace_and_the_last_ones_leave_before_the_end() {
@@ -15,13 +15,7 @@ async fn each_request_is_a_span_of_its_callers_trace_and_the_last_ones_leave_bef
         .set("OTLP_ENDPOINT", &collector.url())
         .ready()
         .await;
-    let mut asked = request(Method::GET, "/items/42", "");
-    asked.headers_mut().insert(
-        "traceparent",
-        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa01a902b7-01"
-            .parse()
-            .expect("a header"),
-    );
+    let asked = within_a_trace(request(Method::GET, "/items/42", ""), true);
     api.send(asked).await;
     api.get("/version").await;
     let logged = api.process.line(|line| line["route"] == "/version").await;
@@ -35,8 +29,8 @@ async fn each_request_is_a_span_of_its_callers_trace_and_the_last_ones_leave_bef
     })
     .await;
     let (followed, new) = found;
-    assert_eq!(hex(&followed.trace_id), "4bf92f3577b34da6a3ce929d0e0e4736");
-    assert_eq!(hex(&followed.parent_span_id), "00f067aa01a902b7");
+    assert_eq!(hex(&followed.trace_id), TRACE);
+    assert_eq!(hex(&followed.parent_span_id), CALLERS_SPAN);
     assert_eq!(
         text(&followed.attributes, "http.response.status_code"),
         "404"
@@ -64,13 +58,7 @@ async fn a_caller_who_does_not_keep_its_trace_is_followed_in_that_too() {
         .set("OTLP_ENDPOINT", &collector.url())
         .ready()
         .await;
-    let mut asked = request(Method::GET, "/items", "");
-    asked.headers_mut().insert(
-        "traceparent",
-        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa01a902b7-00"
-            .parse()
-            .expect("a header"),
-    );
+    let asked = within_a_trace(request(Method::GET, "/items", ""), false);
     api.send(asked).await;
     api.get("/version").await;
     api.process.signal(Signal::SIGTERM);

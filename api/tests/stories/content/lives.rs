@@ -11,7 +11,7 @@ use super::{
     when_it_is,
 };
 use crate::support::vendors::{Reply, TEXT};
-use crate::support::{request, until};
+use crate::support::{TRACE, request, until, within_a_trace};
 
 on_each_database!(
     a_job_goes_from_a_request_to_content_that_can_be_read,
@@ -25,17 +25,12 @@ on_each_database!(
     a_job_that_was_over_long_ago_is_removed_and_its_content_stays,
 );
 
-const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-
 async fn a_job_goes_from_a_request_to_content_that_can_be_read(scene: Scene) {
     let api = scene.start().ready().await;
     let (prompt, location) = (prompt(&api).await, super::location(&api).await);
     let body = json!({"location_id": id(&location), "prompt_id": id(&prompt)});
-    let mut asked = request(Method::POST, "/jobs", body.to_string());
-    let parent = format!("00-{TRACE}-00f067aa01a902b7-01");
-    let parent = parent.parse().expect("a header");
-    asked.headers_mut().insert("traceparent", parent);
-    let job = api.send(asked).await;
+    let asked = request(Method::POST, "/jobs", body.to_string());
+    let job = api.send(within_a_trace(asked, true)).await;
     assert_eq!(job.status, StatusCode::CREATED, "{job:?}");
     let job = job.json();
     assert_eq!(job["state"], "queued");

@@ -9,9 +9,7 @@ use super::{Scene, id, location, prompt, when_it_is};
 use crate::support::collector::{Received, collector, hex, spans, text};
 use crate::support::redis::Redis;
 use crate::support::vendors::Bucket;
-use crate::support::{request, until};
-
-const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+use crate::support::{TRACE, request, until, within_a_trace};
 
 /// The calls made in a span.
 fn calls<'a>(all: &'a [Span], parent: &Span) -> Vec<&'a Span> {
@@ -44,11 +42,8 @@ async fn the_calls_of_a_request_and_of_its_job_lie_under_them_in_one_trace() {
         .await;
     let (prompt, place) = (prompt(&api).await, location(&api).await);
     let body = json!({"location_id": id(&place), "prompt_id": id(&prompt)});
-    let mut asked = request(Method::POST, "/jobs", body.to_string());
-    let parent = format!("00-{TRACE}-00f067aa01a902b7-01");
-    let parent = parent.parse().expect("a header");
-    asked.headers_mut().insert("traceparent", parent);
-    let job = api.send(asked).await;
+    let asked = request(Method::POST, "/jobs", body.to_string());
+    let job = api.send(within_a_trace(asked, true)).await;
     assert_eq!(job.status, StatusCode::CREATED, "{job:?}");
     when_it_is(&api, &job.json(), "succeeded").await;
 

@@ -304,6 +304,21 @@ pub fn request(method: Method, path: &str, body: impl Into<String>) -> Request<F
         .expect("a request")
 }
 
+/// The trace of a caller.
+pub const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+/// The caller's span in it.
+pub const CALLERS_SPAN: &str = "00f067aa01a902b7";
+
+/// A request within a caller's span, which the caller keeps or not
+/// (<https://www.w3.org/TR/trace-context/#traceparent-header>).
+pub fn within_a_trace(mut request: Request<Full<Bytes>>, is_kept: bool) -> Request<Full<Bytes>> {
+    let parent = format!("00-{TRACE}-{CALLERS_SPAN}-{:02}", u8::from(is_kept));
+    let parent = parent.parse().expect("a header");
+    request.headers_mut().insert("traceparent", parent);
+    request
+}
+
 /// Asks again and again until there is something, and fails after [`DEADLINE`].
 pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + DEADLINE;
