@@ -2,7 +2,7 @@
 
 use super::{
     KubernetesPlatform,
-    scene::{Scene, count, tolerate},
+    scene::{Scene, count},
 };
 use crate::{
     model::Autoscaler,
@@ -23,9 +23,8 @@ impl KubernetesPlatform {
         let link = self.session.link().await?;
         let api: Api<HorizontalPodAutoscaler> = Api::namespaced(link.client, &link.namespace);
         let all = self
-            .list(&api, "horizontalpodautoscalers", &ListParams::default())
-            .await;
-        let all = tolerate("autoscalers", all)?;
+            .list_if_allowed(&api, "horizontalpodautoscalers", &ListParams::default())
+            .await?;
         Ok(all
             .iter()
             .find(|autoscaler| {

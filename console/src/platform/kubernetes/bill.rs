@@ -5,11 +5,7 @@ mod balancers;
 mod idle;
 mod volumes;
 
-use super::{
-    KubernetesPlatform,
-    scene::{Scene, tolerate},
-    template,
-};
+use super::{KubernetesPlatform, scene::Scene, template};
 use crate::{
     model::{BillLine, BillOfResources},
     platform::PlatformError,
@@ -40,9 +36,8 @@ impl KubernetesPlatform {
         let link = self.session.link().await?;
         let api: Api<Node> = Api::all(link.client.clone());
         let nodes = self
-            .list(&api, "nodes", &ListParams::default().limit(100))
-            .await;
-        let nodes = tolerate("nodes", nodes)?;
+            .list_if_allowed(&api, "nodes", &ListParams::default().limit(100))
+            .await?;
         // Where its pods are; else any node stands for the others.
         let own = scene
             .pods

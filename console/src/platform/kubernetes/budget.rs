@@ -2,7 +2,7 @@
 
 use super::{
     KubernetesPlatform,
-    scene::{Scene, count, tolerate},
+    scene::{Scene, count},
 };
 use crate::{
     model::DisruptionBudget,
@@ -24,9 +24,8 @@ impl KubernetesPlatform {
         let link = self.session.link().await?;
         let api: Api<PodDisruptionBudget> = Api::namespaced(link.client, &link.namespace);
         let all = self
-            .list(&api, "poddisruptionbudgets", &ListParams::default())
-            .await;
-        let all = tolerate("disruption budgets", all)?;
+            .list_if_allowed(&api, "poddisruptionbudgets", &ListParams::default())
+            .await?;
         let labels = scene.pod_labels();
         Ok(all
             .iter()

@@ -28,12 +28,11 @@ impl<T: Clone + Default> Memo<T> {
         {
             return answer.clone();
         }
-        let before = held.take().map(|(_, answer)| answer);
         let answer = match ask.await {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::debug!(%error, "the answer before stays");
-                before.unwrap_or_default()
+                held.take().map(|(_, answer)| answer).unwrap_or_default()
             }
         };
         *held = Some((Instant::now(), answer.clone()));

@@ -130,6 +130,26 @@ impl KubernetesPlatform {
         }
     }
 
+    /// As [`list`](Self::list); nothing where it may not be listed, or where the cluster does not
+    /// have its kind.
+    pub(super) async fn list_if_allowed<K>(
+        &self,
+        api: &Api<K>,
+        resource: &str,
+        params: &ListParams,
+    ) -> Result<Vec<K>, PlatformError>
+    where
+        K: Clone + serde::de::DeserializeOwned + Debug,
+    {
+        match self.list(api, resource, params).await {
+            Err(error @ (PlatformError::Denied { .. } | PlatformError::NotFound { .. })) => {
+                tracing::debug!(%error, "left out");
+                Ok(Vec::new())
+            }
+            result => result,
+        }
+    }
+
     /// As the API server says it now: for plans and for our own rollout.
     pub(super) async fn scene(&self) -> Result<Scene, PlatformError> {
         let at = Timestamp::now();
@@ -166,7 +186,7 @@ impl KubernetesPlatform {
     pub(super) async fn recent_events(&self, link: &Link) -> Result<Vec<Event>, PlatformError> {
         let api = Api::<Event>::namespaced(link.client.clone(), &link.namespace);
         let recent = ListParams::default().limit(EVENTS_MAX);
-        tolerate("events", self.list(&api, "events", &recent).await)
+        self.list_if_allowed(&api, "events", &recent).await
     }
 }
 
@@ -339,20 +359,6 @@ pub struct Condition<'a> {
     pub message: &'a str,
     /// Since when.
     pub since: Option<Timestamp>,
-}
-
-/// A call whose answer only adds to the picture: without the right to it the rest is shown.
-pub fn tolerate<T: Default>(
-    what: &str,
-    result: Result<T, PlatformError>,
-) -> Result<T, PlatformError> {
-    match result {
-        Err(error @ (PlatformError::Denied { .. } | PlatformError::NotFound { .. })) => {
-            tracing::debug!(%error, what, "left out");
-            Ok(T::default())
-        }
-        result => result,
-    }
 }
 
 /// A ReplicaSet's name.

@@ -1,9 +1,6 @@
 //! The way users come in to the Deployment's pods: an Ingress, an HTTPRoute, a load balancer.
 
-use super::{
-    KubernetesPlatform,
-    scene::{Scene, tolerate},
-};
+use super::{KubernetesPlatform, scene::Scene};
 use crate::{
     model::Change,
     platform::{PlatformError, text::clean},
@@ -55,9 +52,9 @@ impl KubernetesPlatform {
         let (entrances, routes) = futures::join!(
             self.entrances(scene),
             // The Gateway API is an extension: many clusters do not have it.
-            self.list(&routes, "httproutes", &all),
+            self.list_if_allowed(&routes, "httproutes", &all),
         );
-        let (entrances, routes) = (entrances?, tolerate("httproutes", routes)?);
+        let (entrances, routes) = (entrances?, routes?);
         let ours = entrances.names();
         let mut ingresses = entrances.ingresses.iter();
         let mut routes = routes.iter();
@@ -74,8 +71,8 @@ impl KubernetesPlatform {
         let ingresses: Api<Ingress> = Api::namespaced(link.client, &link.namespace);
         let all = ListParams::default();
         let (services, ingresses) = futures::join!(
-            self.list(&services, "services", &all),
-            self.list(&ingresses, "ingresses", &all),
+            self.list_if_allowed(&services, "services", &all),
+            self.list_if_allowed(&ingresses, "ingresses", &all),
         );
         let labels = scene.pod_labels();
         let chooses = |service: &Service| {
@@ -86,10 +83,10 @@ impl KubernetesPlatform {
                     !wanted.is_empty() && wanted.iter().all(has)
                 })
         };
-        let mut services: Vec<Service> = tolerate("services", services)?;
+        let mut services: Vec<Service> = services?;
         services.retain(chooses);
         let ours = names(&services);
-        let mut ingresses = tolerate("ingresses", ingresses)?;
+        let mut ingresses = ingresses?;
         ingresses.retain(|ingress| leads_to(ingress, &ours));
         Ok(Entrances {
             services,

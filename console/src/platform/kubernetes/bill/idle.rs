@@ -3,7 +3,7 @@
 use super::{requests, size};
 use crate::platform::{
     PlatformError,
-    kubernetes::{KubernetesPlatform, scene::tolerate, session::Link},
+    kubernetes::{KubernetesPlatform, session::Link},
 };
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::{Api, api::ListParams};
@@ -20,13 +20,12 @@ impl KubernetesPlatform {
         let name = node.metadata.name.as_deref().unwrap_or_default();
         let on_it = format!("spec.nodeName={name},status.phase!=Succeeded,status.phase!=Failed");
         let pods = self
-            .list(
+            .list_if_allowed(
                 &api,
                 "pods of all namespaces",
                 &ListParams::default().fields(&on_it),
             )
-            .await;
-        let pods = tolerate("pods of all namespaces", pods)?;
+            .await?;
         Ok(idle_share(node, &pods))
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     model::BillLine,
     platform::{
         PlatformError,
-        kubernetes::{KubernetesPlatform, scene::tolerate, session::Link},
+        kubernetes::{KubernetesPlatform, session::Link},
         text::clean,
     },
 };
@@ -25,8 +25,9 @@ impl KubernetesPlatform {
         }
         let api: Api<PersistentVolumeClaim> = Api::namespaced(link.client.clone(), &link.namespace);
         let all = ListParams::default();
-        let listed = self.list(&api, "persistentvolumeclaims", &all).await;
-        let listed = tolerate("persistentvolumeclaims", listed)?;
+        let listed = self
+            .list_if_allowed(&api, "persistentvolumeclaims", &all)
+            .await?;
         Ok(names
             .into_iter()
             .map(|name| {
