@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use opsconsole::model::{Author, LockRecord, RunId};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Commands that only look, with arguments that make them look at `dev`.
@@ -51,7 +52,15 @@ pub trait Ground {
     fn run(&self, configuration: &str, command: &str, arguments: &[&str]) -> Ran;
 
     /// A task of dev that runs.
-    fn task(&self) -> String;
+    fn task(&self) -> String {
+        let ran = self.run("free", "status", &["--env", "dev", "--output", "json"]);
+        let status: Value = serde_json::from_str(&ran.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}{}", ran.stdout, ran.stderr));
+        status["observation"]["service"]["instances"][0]["id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no task in {status}"))
+            .to_owned()
+    }
 
     /// Forgets the mutating calls so far.
     fn forget(&self);

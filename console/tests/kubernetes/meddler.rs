@@ -1,6 +1,6 @@
 //! A wire in front of the API server that meddles: another time, a place that is forgotten.
 
-use super::recorder::Recorder;
+use super::recorder::{Recorder, kubeconfig_of};
 use serde_json::json;
 use std::{
     io::{Read, Write},
@@ -51,14 +51,8 @@ impl Meddler {
                 shared.connect(&near, &far);
             }
         });
-        let kubeconfig = folder.join("meddler.kubeconfig");
-        let text = json!({
-            "current-context": "c",
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-            "clusters": [{"name": "c", "cluster": {"server": format!("http://{address}")}}],
-            "users": [{"name": "u", "user": {}}]
-        });
-        std::fs::write(&kubeconfig, text.to_string()).expect("a kubeconfig is written");
+        let path = folder.join("meddler.kubeconfig");
+        let kubeconfig = kubeconfig_of(&address.to_string(), &path);
         Self {
             wire,
             kubeconfig,

@@ -56,6 +56,18 @@ pub fn given(rules: &[Value]) -> BTreeSet<Right> {
     all
 }
 
+/// Writes a kubeconfig that leads to an address without any credentials.
+pub fn kubeconfig_of(address: &str, path: &Path) -> PathBuf {
+    let text = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "test",
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "clusters": [{"name": "test", "cluster": {"server": format!("http://{address}")}}],
+        "users": [{"name": "test", "user": {}}]
+    });
+    std::fs::write(path, text.to_string()).expect("a kubeconfig is written");
+    path.to_owned()
+}
+
 /// A proxy to the cluster, as the user of a kubeconfig. Dropping it ends it.
 pub struct Recorder {
     proxy: Child,
@@ -80,14 +92,7 @@ impl Recorder {
             .read_line(&mut said)
             .expect("text");
         let address = said.trim().rsplit(' ').next().unwrap_or_default();
-        let kubeconfig = folder.join(format!("{name}.proxied"));
-        let text = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "test",
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-            "clusters": [{"name": "test", "cluster": {"server": format!("http://{address}")}}],
-            "users": [{"name": "test", "user": {}}]
-        });
-        std::fs::write(&kubeconfig, text.to_string()).expect("a kubeconfig is written");
+        let kubeconfig = kubeconfig_of(address, &folder.join(format!("{name}.proxied")));
         Self {
             proxy,
             log,

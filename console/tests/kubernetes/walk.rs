@@ -111,14 +111,6 @@ impl Ground for Namespace {
         self.console(&all)
     }
 
-    fn task(&self) -> String {
-        let status = self.json("status", &["--env", "dev"]);
-        status["observation"]["service"]["instances"][0]["id"]
-            .as_str()
-            .unwrap_or_else(|| panic!("no pod in {status}"))
-            .to_owned()
-    }
-
     fn forget(&self) {
         let now = self.recorder.changes(&self.bench.namespace).len();
         *self.forgotten.lock().expect("no panic") = now;

@@ -89,14 +89,6 @@ impl Ground for Account {
         self.run_plain(&all)
     }
 
-    fn task(&self) -> String {
-        let status = self.laboratory.json(&["status", "--env", "dev"]);
-        status["observation"]["service"]["instances"][0]["id"]
-            .as_str()
-            .unwrap_or_else(|| panic!("no task in {status}"))
-            .to_owned()
-    }
-
     fn forget(&self) {
         self.door.forget();
     }

@@ -3,7 +3,7 @@
 use super::{fake::*, world::*};
 use crate::{
     config::{FreezeWindow, Guard},
-    model::{Action, Change, InstanceId, ReleaseRef, RunOutcome},
+    model::{Action, Change, InstanceId, Plan, ReleaseRef, RunOutcome},
     operate::{Confirmation, Gate, OperateError},
     store::HistoryQuery,
 };
@@ -173,11 +173,7 @@ async fn a_freeze_passes_only_with_a_reason_and_the_reason_is_recorded() {
         typed_name: None,
     };
     console.execute(plan.clone(), empty).await.unwrap_err();
-    let run = console.execute(plan, reasoned()).await.unwrap();
-    let id = run.id.clone();
-    outcome(run).await;
-    let record = console.store.run(&id).await.unwrap().unwrap();
-    assert_eq!(record.break_glass.as_deref(), Some("checkout is down"));
+    passes_with_a_reason_on_record(&console, plan).await;
 }
 
 #[tokio::test]
@@ -190,11 +186,7 @@ async fn a_way_that_the_platform_calls_break_glass_takes_a_reason_and_nothing_is
     let refused = console.execute(plan.clone(), yes()).await.unwrap_err();
     assert!(refused.to_string().contains("Helm's record"), "{refused}");
     assert_eq!(platform.sent(), []);
-    let run = console.execute(plan, reasoned()).await.unwrap();
-    let id = run.id.clone();
-    outcome(run).await;
-    let record = console.store.run(&id).await.unwrap().unwrap();
-    assert_eq!(record.break_glass.as_deref(), Some("checkout is down"));
+    passes_with_a_reason_on_record(&console, plan).await;
 }
 
 #[tokio::test]
@@ -291,4 +283,12 @@ async fn an_environment_that_does_not_exist_is_answered_with_the_nearest() {
         "there is no environment prdo; did you mean prod?"
     );
     assert_eq!(unknown.exit_code(), 2);
+}
+
+async fn passes_with_a_reason_on_record(console: &Console, plan: Plan) {
+    let run = console.execute(plan, reasoned()).await.unwrap();
+    let id = run.id.clone();
+    outcome(run).await;
+    let record = console.store.run(&id).await.unwrap().unwrap();
+    assert_eq!(record.break_glass.as_deref(), Some("checkout is down"));
 }
